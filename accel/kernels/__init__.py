@@ -1,0 +1,14 @@
+"""What is measured: one file per operation family, each a ladder of kernels."""
+
+from accel.kernels.registry import (
+    Kernel,
+    Operation,
+    case,
+    check,
+    difference,
+    kernel,
+    ladder,
+    operation,
+)
+
+__all__ = ["Kernel", "Operation", "case", "check", "difference", "kernel", "ladder", "operation"]

@@ -1,0 +1,300 @@
+"""The one list of kernels.
+
+An `Operation` says what must be computed: how to make inputs, what the right
+answer is, how many FLOPs and bytes it takes. A `Kernel` is one way to compute
+it. Tests, tables, figures, exercises and dispatch all read this list, so a new
+kernel is one function and one `register` call next to it.
+
+Every kernel has the same calling convention: it takes the operation's arguments
+and writes its answer into the last one, `out`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+#: The three instruments of the book. Gains of one are never multiplied into another's.
+INSTRUMENTS = ("interpreter", "NumPy", "compiled")
+
+#: Module of each operation family; importing it fills the registry.
+FAMILIES = {
+    "matmul": "accel.kernels.matmul",
+    "relu": "accel.kernels.activation",
+    "gelu": "accel.kernels.activation",
+    "saxpy": "accel.kernels.activation",
+    "normalise_image": "accel.kernels.augment",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is computed, independent of how.
+
+    Parameters
+    ----------
+    name : str
+        Name used in records and on pages, such as ``"matmul"``.
+    inputs : callable
+        ``inputs(**parameters) -> tuple``; the arguments of every kernel, the
+        last of which is `out`. Seeded: the same parameters give the same arrays.
+        Must be a module-level function.
+    oracle : callable
+        ``oracle(*arguments) -> (expected, tolerance)``: the answer in float64
+        (or exact integers) and the absolute error allowed in each element,
+        derived from dtype and reduction length. Must be a module-level function.
+    flops, compulsory_bytes : callable
+        ``f(**parameters) -> int``: arithmetic operations, and bytes that must
+        cross the memory interface once even with an infinite cache.
+    edges : tuple of dict
+        Parameter sets at the edges (0, 1, odd, 127/128/129) that every kernel
+        must compute correctly.
+    """
+
+    name: str
+    inputs: Callable[..., tuple]
+    oracle: Callable[..., tuple]
+    flops: Callable[..., int]
+    compulsory_bytes: Callable[..., int]
+    edges: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute an operation: a step of its ladder.
+
+    Parameters
+    ----------
+    operation, name : str
+        ``kernel(operation, name)`` finds it again.
+    function : callable
+        Takes the operation's arguments and writes the last one, `out`.
+    instrument : {"interpreter", "NumPy", "compiled"}
+        Who executes the inner loop.
+    story : str
+        One line for tables: what this step removes.
+    dtypes : tuple of str
+        Element types it accepts.
+    adapt : callable or None
+        Turns the operation's arguments into this kernel's own, off the clock
+        (arrays to nested lists, say). A module-level function.
+    """
+
+    operation: str
+    name: str
+    function: Callable[..., Any]
+    instrument: str
+    story: str
+    dtypes: tuple[str, ...]
+    adapt: Callable[..., tuple] | None = None
+    tags: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def target(self) -> str:
+        """``module:function``, the name by which a worker process imports it."""
+        return target_of(self.function)
+
+
+_operations: dict[str, Operation] = {}
+_kernels: dict[str, dict[str, Kernel]] = {}
+
+
+def target_of(function: Callable) -> str:
+    """Return ``module:function`` for a module-level function or Numba dispatcher."""
+    return f"{function.__module__}:{function.__name__}"
+
+
+def register_operation(operation: Operation) -> Operation:
+    """Add an operation to the list.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
+    if operation.name in _operations:
+        raise ValueError(f"operation {operation.name!r} is registered already; choose another name")
+    _operations[operation.name] = operation
+    _kernels[operation.name] = {}
+    return operation
+
+
+def register(
+    operation: str,
+    *,
+    instrument: str,
+    story: str,
+    dtypes: tuple[str, ...] = ("float32", "float64"),
+    adapt: Callable[..., tuple] | None = None,
+    name: str | None = None,
+    tags: tuple[str, ...] = (),
+) -> Callable[[Callable], Callable]:
+    """Decorate a kernel to put it on the list; the order of calls is the ladder.
+
+    Raises
+    ------
+    KeyError
+        If the operation is unknown.
+    ValueError
+        If the instrument is unknown or the name is taken.
+    """
+    if instrument not in INSTRUMENTS:
+        raise ValueError(f"instrument must be one of {INSTRUMENTS}, not {instrument!r}")
+    ladder = _kernels[operation]
+
+    def add(function: Callable) -> Callable:
+        key = name or function.__name__
+        if key in ladder:
+            raise ValueError(f"kernel {operation}.{key} is registered already; choose another name")
+        ladder[key] = Kernel(
+            operation, key, function, instrument, story, dtypes, adapt, frozenset(tags)
+        )
+        return function
+
+    return add
+
+
+def operation(name: str) -> Operation:
+    """Return the operation called `name`, importing its family if needed.
+
+    Raises
+    ------
+    KeyError
+        If there is none; the message lists those there are.
+    """
+    if name not in _operations and name in FAMILIES:
+        import_module(FAMILIES[name])
+    if name not in _operations:
+        raise KeyError(f"no operation {name!r}; there are {', '.join(sorted(FAMILIES))}")
+    return _operations[name]
+
+
+def ladder(name: str, *, dtype: str | None = None, tag: str | None = None) -> list[Kernel]:
+    """Return the kernels of an operation, slowest version first.
+
+    Parameters
+    ----------
+    name : str
+        Operation.
+    dtype, tag : str, optional
+        Keep only kernels that accept this element type, or carry this tag.
+    """
+    operation(name)
+    return [
+        kernel
+        for kernel in _kernels[name].values()
+        if (dtype is None or dtype in kernel.dtypes) and (tag is None or tag in kernel.tags)
+    ]
+
+
+def kernel(name: str, step: str) -> Kernel:
+    """Return one kernel of an operation.
+
+    Raises
+    ------
+    KeyError
+        If there is none; the message lists the ladder.
+    """
+    operation(name)
+    if step not in _kernels[name]:
+        raise KeyError(f"no kernel {name}.{step}; there are {', '.join(_kernels[name])}")
+    return _kernels[name][step]
+
+
+def case(name: str, steps: list[str], **parameters: Any) -> dict[str, Any]:
+    """Describe one measurement as the plain data that `accel.timing.Case` takes.
+
+    Parameters
+    ----------
+    name : str
+        Operation.
+    steps : list of str
+        Kernels to compare.
+    **parameters
+        Passed to the operation's `inputs`; sizes, dtype, layout.
+    """
+    op = operation(name)
+    return {
+        "operation": name,
+        "parameters": parameters,
+        "inputs": target_of(op.inputs),
+        "oracle": target_of(op.oracle),
+        "flops": int(op.flops(**parameters)),
+        "compulsory_bytes": int(op.compulsory_bytes(**parameters)),
+        "kernels": {step: _describe(kernel(name, step)) for step in steps},
+    }
+
+
+def _describe(entry: Kernel) -> dict[str, Any]:
+    return {
+        "target": entry.target,
+        "adapt": target_of(entry.adapt) if entry.adapt else None,
+        "instrument": entry.instrument,
+        "story": entry.story,
+    }
+
+
+def check(function: Callable, name: str, *, dtype: str = "float32", adapt=None) -> list[str]:
+    """Try a function on every edge case of an operation.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the operation's arguments and writes the last one, `out`.
+    name : str
+        Operation.
+    dtype : str
+        Element type of the inputs.
+
+    Returns
+    -------
+    complaints : list of str
+        One line for each edge case that fails: on which input, what was
+        expected, what came back. Empty if all pass.
+    """
+    op = operation(name)
+    complaints = []
+    for parameters in op.edges:
+        arguments = op.inputs(**{**parameters, "dtype": dtype})
+        expected, tolerance = op.oracle(*arguments)
+        own = adapt(*arguments) if adapt else arguments
+        where = ", ".join(f"{key}={value}" for key, value in parameters.items())
+        try:
+            function(*own)
+        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            complaints.append(f"{where}: raised {type(error).__name__}: {error}")
+            continue
+        complaint = difference(np.asarray(own[-1]), expected, tolerance)
+        if complaint:
+            complaints.append(f"{where}: {complaint}")
+    return complaints
+
+
+def difference(got: np.ndarray, expected: np.ndarray, tolerance) -> str | None:
+    """Say where an answer leaves its tolerance, or None if it does not.
+
+    The comparison is ``|got - expected| <= tolerance`` in float64, so that a
+    NaN, an infinity or an untouched element fails.
+    """
+    if got.shape != expected.shape:
+        if got.size == 0 and expected.size == 0:
+            return None  # nested lists cannot tell (0, 5) from (0,)
+        return f"shape {got.shape}, expected {expected.shape}"
+    if got.size == 0:
+        return None
+    error = np.abs(got.astype(np.float64) - expected.astype(np.float64))
+    allowed = np.broadcast_to(np.asarray(tolerance, dtype=np.float64), error.shape)
+    bad = ~(error <= allowed)
+    if not bad.any():
+        return None
+    excess = np.where(bad, np.where(np.isnan(error), np.inf, error - allowed), -1.0)
+    worst = np.unravel_index(int(np.argmax(excess)), error.shape)
+    index = ", ".join(str(int(i)) for i in worst)
+    return (
+        f"element [{index}] is {got[worst]:.9g}, expected {expected[worst]:.9g} "
+        f"± {allowed[worst]:.2g}; {int(bad.sum())} of {bad.size} elements differ"
+    )
