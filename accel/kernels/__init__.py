@@ -5,10 +5,9 @@ from accel.kernels.registry import (
     Operation,
     case,
     check,
-    difference,
     kernel,
     ladder,
     operation,
 )
 
-__all__ = ["Kernel", "Operation", "case", "check", "difference", "kernel", "ladder", "operation"]
+__all__ = ["Kernel", "Operation", "case", "check", "kernel", "ladder", "operation"]
