@@ -1,0 +1,115 @@
+"""One sample: call a function often enough for the clock, and nothing else.
+
+A sample is the time of `loops` calls in a row. What must not be timed happens
+between samples, off the clock: restoring arguments that the function changed,
+walking the caches cold, counting how often the scheduler took the core away.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+
+import numpy as np
+
+from accel.timing.clock import Clock, perf_counter_ns
+
+
+def sample_ns(
+    function: Callable, arguments: Sequence, loops: int, clock: Clock = perf_counter_ns
+) -> int:
+    """Return the time of `loops` calls of ``function(*arguments)``, in ns."""
+    start = clock()
+    for _ in repeat(None, loops):
+        function(*arguments)
+    return clock() - start
+
+
+def sample_restored_ns(
+    function: Callable,
+    arguments: Sequence,
+    pristine: Sequence[np.ndarray | None],
+    loops: int,
+    clock: Clock = perf_counter_ns,
+) -> int:
+    """Like `sample_ns`, but put changed arguments back before every call, off the clock.
+
+    Parameters
+    ----------
+    pristine : sequence
+        For each argument a copy of what it held at first, or None if the
+        function does not change it.
+    """
+    elapsed = 0
+    for _ in repeat(None, loops):
+        for argument, original in zip(arguments, pristine, strict=True):
+            if original is not None:
+                np.copyto(argument, original)
+        start = clock()
+        function(*arguments)
+        elapsed += clock() - start
+    return elapsed
+
+
+def calibrate(sample: Callable[[int], int], target_ns: float, most: int = 2**40) -> int:
+    """Return how many calls one sample needs to last at least `target_ns`.
+
+    Parameters
+    ----------
+    sample : callable
+        ``sample(loops) -> ns``.
+    target_ns : float
+        Shortest acceptable sample.
+    most : int
+        Never more calls than this.
+
+    Notes
+    -----
+    A count is accepted only when two readings in a row reach the target: a
+    single reading can be long because the scheduler took the core away, and the
+    search would stop at a count far too small.
+    """
+    loops = 1
+    while loops < most:
+        elapsed = sample(loops)
+        if elapsed >= target_ns:
+            elapsed = sample(loops)
+            if elapsed >= target_ns:
+                return loops
+        # Aim a tenth above the target; never more than tenfold from one reading.
+        wanted = math.ceil(1.1 * loops * target_ns / max(elapsed, 1))
+        loops = min(most, max(loops + 1, min(wanted, 10 * loops)))
+    return loops
+
+
+def warm_up(sample: Callable[[int], int], seconds: float, clock: Clock = perf_counter_ns) -> None:
+    """Call until `seconds` have passed: by time, since a count suits no two kernels."""
+    end = clock() + int(seconds * 1e9)
+    while clock() < end:
+        sample(1)
+
+
+@contextmanager
+def garbage_collector_off() -> Iterator[None]:
+    """Collect once, then keep the collector from running inside timed loops."""
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def eviction_buffer(last_level_bytes: int) -> np.ndarray:
+    """Return an array twice as large as the last-level cache."""
+    return np.zeros(max(1, 2 * last_level_bytes // 8), dtype=np.int64)
+
+
+def evict(buffer: np.ndarray) -> None:
+    """Write one element of every 64-byte line of `buffer`: what was cached is gone."""
+    buffer[::8] += 1
