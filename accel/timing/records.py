@@ -1,0 +1,353 @@
+"""Records: what was measured, kept whole, so that everything printed follows from it.
+
+One experiment is one JSON file. It holds every raw sample, what was run, on
+which machine, with which libraries and by which protocol; figures, tables and
+sentences are functions of it. A record is never changed, only replaced by a new
+run. It names no host, no user and no path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accel.timing import noise, paired
+from accel.timing.stats import Interval
+
+KIND = "accel-record"
+SCHEMA = 1
+
+_REQUIRED = (
+    "experiment", "question", "script", "profile", "created", "elapsed_s", "budget_s",
+    "sources", "machine", "fingerprint", "software", "clock", "protocol", "cases",
+)  # fmt: skip
+_REQUIRED_IN_CASE = ("operation", "parameters", "flops", "compulsory_bytes", "baseline", "kernels")
+
+
+class RecordError(ValueError):
+    """A record cannot be used; the message names the file and says why."""
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """One case of a record: several kernels on the same input.
+
+    All numbers are computed from the raw samples when asked for.
+    """
+
+    data: Mapping[str, Any]
+
+    @property
+    def operation(self) -> str:
+        return self.data["operation"]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return dict(self.data["parameters"])
+
+    @property
+    def label(self) -> str:
+        """The parameters in words: ``n=64, dtype=float32``."""
+        return describe_parameters(self.data["parameters"])
+
+    @property
+    def kernels(self) -> list[str]:
+        return list(self.data["kernels"])
+
+    @property
+    def baseline(self) -> str:
+        return self.data["baseline"]
+
+    @property
+    def flops(self) -> int:
+        return self.data["flops"]
+
+    @property
+    def compulsory_bytes(self) -> int:
+        return self.data["compulsory_bytes"]
+
+    @property
+    def stable(self) -> bool:
+        return self.data["stable"]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the case is not stable, in words."""
+        return list(self.data["reasons"])
+
+    @property
+    def resolution(self) -> Interval:
+        """Speed-up of the baseline over itself: the noise floor."""
+        return paired.speedup(_per_call_ns(self.data["again"]), self.samples(self.baseline))
+
+    def _kernel(self, name: str) -> Mapping[str, Any]:
+        if name not in self.data["kernels"]:
+            raise KeyError(f"no kernel {name!r} at {self.label}; there are {', '.join(self.kernels)}")
+        return self.data["kernels"][name]
+
+    def instrument(self, kernel: str) -> str:
+        """Return who runs the inner loop: interpreter, NumPy or compiled."""
+        return self._kernel(kernel)["instrument"]
+
+    def story(self, kernel: str) -> str:
+        return self._kernel(kernel)["story"]
+
+    def samples(self, kernel: str) -> list[list[float]]:
+        """Return the times of one call in ns: a list per process, in time order."""
+        return _per_call_ns(self._kernel(kernel))
+
+    def samples_again(self) -> list[list[float]]:
+        """Return the samples of the baseline's second entry."""
+        return _per_call_ns(self.data["again"])
+
+    def first_call_ns(self, kernel: str) -> list[int]:
+        """Return the time of the very first call in each process, in ns."""
+        return [process["first_call_ns"] for process in self._kernel(kernel)["processes"]]
+
+    def peak_alloc_bytes(self, kernel: str) -> int | None:
+        """Return what one call allocates at most, as tracemalloc sees it."""
+        return self._kernel(kernel)["peak_alloc_bytes"]
+
+    def time_ns(self, kernel: str) -> Interval:
+        """Return the time of one call in ns."""
+        return paired.time_ns(self.samples(kernel))
+
+    def gflops(self, kernel: str) -> Interval:
+        """Return 10⁹ declared FLOPs per second."""
+        return _rate(self.flops, self.time_ns(kernel))
+
+    def gigabytes_per_second(self, kernel: str) -> Interval:
+        """Return 10⁹ compulsory bytes per second."""
+        return _rate(self.compulsory_bytes, self.time_ns(kernel))
+
+    def speedup(self, kernel: str, over: str | None = None) -> Interval:
+        """Return how many times faster `kernel` is than `over` (the baseline if None)."""
+        return paired.speedup(self.samples(kernel), self.samples(over or self.baseline))
+
+    def verdict(self, kernel: str, over: str | None = None) -> str:
+        """Return what may be said of that speed-up; one of `noise.VERDICTS`."""
+        return noise.verdict(self.speedup(kernel, over), self.resolution, self.stable)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One experiment, read back."""
+
+    data: Mapping[str, Any]
+
+    @property
+    def experiment(self) -> str:
+        return self.data["experiment"]
+
+    @property
+    def question(self) -> str:
+        return self.data["question"]
+
+    @property
+    def profile(self) -> str:
+        return self.data["profile"]
+
+    @property
+    def created(self) -> str:
+        """When, in UTC, ISO 8601."""
+        return self.data["created"]
+
+    @property
+    def machine(self) -> Mapping[str, Any]:
+        return self.data["machine"]
+
+    @property
+    def software(self) -> Mapping[str, Any]:
+        return self.data["software"]
+
+    @property
+    def fingerprint(self) -> str:
+        return self.data["fingerprint"]
+
+    @property
+    def clock(self) -> Mapping[str, Any]:
+        return self.data["clock"]
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        return self.data["protocol"]
+
+    @property
+    def cases(self) -> list[CaseView]:
+        return [CaseView(case) for case in self.data["cases"]]
+
+    def case(self, **parameters: Any) -> CaseView:
+        """Return the one case whose parameters include these.
+
+        Raises
+        ------
+        KeyError
+            If none or several do; the message lists the choices.
+        """
+        found = [
+            case
+            for case in self.cases
+            if all(case.parameters.get(key) == value for key, value in parameters.items())
+        ]
+        if len(found) == 1:
+            return found[0]
+        choices = "; ".join(case.label for case in self.cases)
+        raise KeyError(
+            f"{self.experiment}: {len(found)} cases match "
+            f"{describe_parameters(parameters) or 'no parameters'}, expected 1; "
+            f"there are {choices}"
+        )
+
+
+def describe_parameters(parameters: Mapping[str, Any]) -> str:
+    """Return parameters in words: ``n=64, dtype=float32``."""
+    return ", ".join(f"{key}={value}" for key, value in parameters.items())
+
+
+def _per_call_ns(kernel: Mapping[str, Any]) -> list[list[float]]:
+    return [
+        [elapsed / process["loops"] for elapsed in process["samples_ns"]]
+        for process in kernel["processes"]
+    ]
+
+
+def _rate(amount: int, time: Interval) -> Interval:
+    return Interval(amount / time.value, amount / time.high, amount / time.low, time.coverage)
+
+
+def summarise(case: Mapping[str, Any], steal: float | None) -> dict[str, Any]:
+    """Return a case with its derived values added: times, speed-ups, verdicts, stability.
+
+    Parameters
+    ----------
+    case : mapping
+        Raw case: description and samples.
+    steal : float or None
+        Share of time the hypervisor gave to others meanwhile.
+    """
+    view = CaseView(case)
+    again = view.resolution
+    disturbed = _disturbed(case)
+    reasons = noise.complaints(again, steal, disturbed)
+    judged = CaseView({**case, "stable": not reasons, "reasons": reasons})
+    kernels = {
+        name: {
+            **case["kernels"][name],
+            "time_ns": judged.time_ns(name)._asdict(),
+            "speedup": judged.speedup(name)._asdict(),
+            "verdict": judged.verdict(name),
+        }
+        for name in judged.kernels
+    }
+    return {**judged.data, "kernels": kernels, "resolution": again._asdict(), "disturbed": disturbed}
+
+
+def _disturbed(case: Mapping[str, Any]) -> float | None:
+    durations, switches = [], []
+    for kernel in (*case["kernels"].values(), case["again"]):
+        for process in kernel["processes"]:
+            if process["involuntary_switches"] is None:
+                return None
+            durations += process["samples_ns"]
+            switches += process["involuntary_switches"]
+    return noise.disturbed_share(durations, switches)
+
+
+def results_folder() -> Path:
+    """Return where records live: ``$ACCEL_RESULTS``, or ``build/results`` here."""
+    return Path(os.environ.get("ACCEL_RESULTS") or Path("build", "results"))
+
+
+def path_of(experiment: str, folder: Path | None = None) -> Path:
+    """Return the file of an experiment's record."""
+    return (folder or results_folder()) / f"{experiment}.json"
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """Return the experiments that have a record, sorted."""
+    return sorted(path.stem for path in (folder or results_folder()).glob("*.json"))
+
+
+def load(experiment: str, folder: Path | None = None) -> Record:
+    """Return the record of an experiment from the results folder.
+
+    Raises
+    ------
+    RecordError
+        If there is none, or it cannot be used.
+    """
+    path = path_of(experiment, folder)
+    if not path.exists():
+        known = ", ".join(names(folder)) or "none yet: run `accel build`"
+        raise RecordError(f"no record of experiment {experiment!r}; there are: {known}")
+    return read(path)
+
+
+def read(path: str | Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    RecordError
+        If the file is not JSON, not a record, of another schema, or incomplete.
+    """
+    path = Path(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path.name}: not a record but damaged JSON ({error}); delete it") from None
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise RecordError(f"{path.name}: not a record (no kind {KIND!r})")
+    if data.get("schema") != SCHEMA:
+        raise RecordError(
+            f"{path.name}: record schema {data.get('schema')!r}, this version reads {SCHEMA}; "
+            "read it with the accel that wrote it, or measure again"
+        )
+    _require(data, _REQUIRED, path.name)
+    for number, case in enumerate(data["cases"]):
+        _require(case, _REQUIRED_IN_CASE, f"{path.name}: case {number}")
+    return Record(data)
+
+
+def _require(data: Any, keys: Sequence[str], where: str) -> None:
+    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise RecordError(f"{where}: incomplete record, missing {', '.join(missing)}; delete it")
+
+
+def write(data: Mapping[str, Any], folder: Path | None = None) -> Path:
+    """Write a record whole or not at all, and return its path.
+
+    Raises
+    ------
+    RecordError
+        If the folder cannot be written; the message names it.
+    """
+    path = path_of(data["experiment"], folder)
+    text = json.dumps(data, indent=1, allow_nan=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, text + "\n")
+    except OSError as error:
+        raise RecordError(f"cannot write record {path}: {error.strerror}") from error
+    return path
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file beside its place, then move it there: never half a file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
