@@ -1,0 +1,18 @@
+"""How it is measured: fresh processes, balanced order, exact intervals, a noise floor."""
+
+from accel.timing.experiment import Case, MeasurementError, measure, profile
+from accel.timing.records import CaseView, Record, RecordError, load, read
+from accel.timing.stats import Interval
+
+__all__ = [
+    "Case",
+    "CaseView",
+    "Interval",
+    "MeasurementError",
+    "Record",
+    "RecordError",
+    "load",
+    "measure",
+    "profile",
+    "read",
+]

@@ -1,0 +1,372 @@
+"""One experiment: cases and a protocol in, a record out.
+
+`measure` is the one function that a gallery script calls. It runs the cases in
+several fresh processes, one after the other, and writes the record. If a record
+of the same experiment, code, machine and profile is there already, it is
+returned instead: editing prose measures nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from accel.timing import isolate, machine, records
+from accel.timing.isolate import WorkerFailed
+from accel.timing.records import Record, RecordError, describe_parameters
+from accel.timing.stats import median
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How an experiment is run.
+
+    Parameters
+    ----------
+    processes : int
+        Fresh processes; each contributes one number to an interval.
+    rounds, min_rounds : int
+        Most and fewest samples of each kernel in one process; the time budget
+        decides between them.
+    min_sample_ns : int
+        Shortest sample. 0 times single calls, for warm-up curves.
+    warmup_s : float
+        Time each kernel is called before it is timed, in s.
+    order : {"williams", "sequential"}
+        See `accel.timing.order`.
+    cache : {"warm", "cold"}
+        Same buffers again, or caches emptied before each sample.
+    threads : int
+        Threads that each library may use.
+    time_limit_s : float
+        Longest a single step of a kernel may take, in s.
+    """
+
+    processes: int
+    rounds: int
+    min_rounds: int
+    min_sample_ns: int
+    warmup_s: float
+    time_limit_s: float
+    order: str = "williams"
+    cache: str = "warm"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much time to spend: a protocol, and a factor on every time budget."""
+
+    name: str
+    protocol: Protocol
+    budget_factor: float
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("quick", Protocol(6, 12, 3, 1_000_000, 0.01, 20), 1),
+        Profile("standard", Protocol(6, 36, 5, 10_000_000, 0.1, 60), 6),
+        Profile("publish", Protocol(12, 48, 5, 10_000_000, 0.1, 60), 20),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Kernels that compete on one input; plain data, since it crosses a process boundary.
+
+    Parameters
+    ----------
+    operation : str
+        Name of what is computed.
+    parameters : mapping
+        Keyword arguments of `inputs`.
+    inputs, oracle : str
+        ``module:function`` that makes the arguments, and that returns
+        ``(expected, tolerance)`` for them.
+    kernels : mapping
+        Name to ``{"target", "adapt", "instrument", "story"}``.
+    baseline : str
+        The kernel that enters twice and that speed-ups refer to.
+    flops, compulsory_bytes : int
+        As declared by the operation.
+    mutates : tuple of int
+        Arguments that kernels change and that are put back before each call.
+    """
+
+    operation: str
+    parameters: Mapping[str, Any]
+    inputs: str
+    oracle: str
+    kernels: Mapping[str, Mapping[str, Any]]
+    baseline: str
+    flops: int = 0
+    compulsory_bytes: int = 0
+    mutates: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        if self.baseline not in self.kernels:
+            raise ValueError(
+                f"baseline {self.baseline!r} is not among the kernels {', '.join(self.kernels)}"
+            )
+
+
+class MeasurementError(RuntimeError):
+    """An experiment failed; one line names script, experiment, kernel, case and reason."""
+
+
+def profile(name: str | None = None) -> Profile:
+    """Return a profile: the one named, or ``$ACCEL_PROFILE``, or "standard".
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    name = name or os.environ.get("ACCEL_PROFILE") or "standard"
+    if name not in PROFILES:
+        raise ValueError(f"no profile {name!r}; choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def measure(
+    experiment: str,
+    question: str,
+    cases: Sequence[Case],
+    *,
+    budget_s: float,
+    **changes: Any,
+) -> Record:
+    """Measure an experiment, or return its record if nothing has changed since.
+
+    Parameters
+    ----------
+    experiment : str
+        Name such as ``"block_it.ladder"``: page, dot, experiment.
+    question : str
+        What it asks, in one sentence.
+    cases : sequence of Case
+        Each process measures all of them.
+    budget_s : float
+        Time to spend under the quick profile, in s; the others multiply it. Kept
+        by taking fewer rounds, down to the profile's fewest.
+    **changes
+        Fields of `Protocol` that differ from the profile's.
+
+    Raises
+    ------
+    MeasurementError
+        If a kernel raises, answers wrongly, crashes, or does not return in time.
+    RecordError
+        If the record cannot be written.
+    """
+    if not re.fullmatch(r"[a-z0-9_]+\.[a-z0-9_]+", experiment):
+        raise ValueError(f"experiment {experiment!r} must look like page.experiment, in lower case")
+    chosen = profile()
+    plan = Plan(
+        experiment=experiment,
+        question=question,
+        script=Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "interactive",
+        profile=chosen.name,
+        protocol=replace(chosen.protocol, **changes),
+        cases=tuple(cases),
+        budget_s=budget_s * chosen.budget_factor,
+    )
+    current = fresh_record(plan)
+    if current is not None:
+        announce("fresh", plan)
+        return current
+    return run(plan)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what an experiment measures."""
+
+    experiment: str
+    question: str
+    script: str
+    profile: str
+    protocol: Protocol
+    cases: tuple[Case, ...]
+    budget_s: float
+    machine: Mapping[str, Any] = field(default_factory=machine.describe)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of cases, protocol and budget, and of kernels in files."""
+        files = sorted(
+            {k["target"].rpartition(":")[0] for case in self.cases for k in case.kernels.values()}
+        )
+        definition = {
+            "cases": [asdict(case) for case in self.cases],
+            "protocol": asdict(self.protocol),
+            "budget_s": self.budget_s,
+            "files": [Path(name).read_text("utf-8") for name in files if name.endswith(".py")],
+        }
+        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """Return the SHA-256 of every Python file of this package."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def identity() -> dict[str, str]:
+    """Return what makes two records comparable as the same code on the same machine."""
+    here = machine.describe()
+    return {
+        "accel": package_digest(),
+        "fingerprint": machine.fingerprint(here, machine.software()),
+    }
+
+
+def fresh_record(plan: Plan) -> Record | None:
+    """Return the existing record if it was made by this plan, code, machine and profile."""
+    if os.environ.get("ACCEL_REMEASURE") == "1" or not records.path_of(plan.experiment).exists():
+        return None
+    record = records.load(plan.experiment)
+    now = identity()
+    same = (
+        record.data["sources"] == {"accel": now["accel"], "definition": plan.digest()}
+        and record.fingerprint == now["fingerprint"]
+        and record.profile == plan.profile
+    )
+    return record if same else None
+
+
+def run(plan: Plan) -> Record:
+    """Run a plan in fresh processes and write its record."""
+    begun = time.monotonic()
+    announce("begin", plan)
+    answers, removed = [], {}
+    for process in range(plan.protocol.processes):
+        environ, removed = isolate.environment(plan.protocol.threads, process)
+        left_s = plan.budget_s - (time.monotonic() - begun)
+        job = {
+            "process": process,
+            "protocol": asdict(plan.protocol),
+            "cases": [asdict(case) for case in plan.cases],
+            "budget_s": left_s / (plan.protocol.processes - process),
+            "last_level_bytes": last_level_bytes(plan.machine),
+        }
+
+        def watch(where: Mapping[str, Any], process: int = process) -> None:
+            done = (process + where.get("case", 0) / len(plan.cases)) / plan.protocol.processes
+            announce("progress", plan, done=done)
+
+        try:
+            answers.append(isolate.run(job, environ, plan.protocol.time_limit_s, watch))
+        except WorkerFailed as failure:
+            raise failed(plan, failure) from None
+    data = assemble(plan, answers, removed, time.monotonic() - begun)
+    records.write(data)
+    announce("end", plan, elapsed_s=data["elapsed_s"])
+    return Record(data)
+
+
+def failed(plan: Plan, failure: WorkerFailed) -> MeasurementError:
+    """Return the error that names script, experiment, kernel, case and reason in one line."""
+    where = failure.where
+    place = f"{plan.script}: {plan.experiment}: "
+    if "kernel" in where:
+        place += f"kernel {where['kernel']}"
+    else:
+        place += where["step"]
+    if "case" in where:
+        place += f" at {describe_parameters(plan.cases[where['case']].parameters)}"
+    line = f"{place}: {failure.reason}"
+    announce("error", plan, message=line)
+    return MeasurementError(line)
+
+
+def assemble(
+    plan: Plan, answers: list[Mapping], removed: Mapping[str, str], elapsed_s: float
+) -> dict[str, Any]:
+    """Return the record of a plan from the answers of its processes."""
+    steals = [answer["steal"] for answer in answers if answer["steal"] is not None]
+    steal = median(steals) if steals else None
+    software = answers[0]["software"]
+    cases = []
+    for index, case in enumerate(plan.cases):
+        shares = [answer["cases"][index] for answer in answers]
+        kernels = {
+            name: {
+                "target": Path(kernel["target"]).name,
+                "instrument": kernel["instrument"],
+                "story": kernel["story"],
+                "peak_alloc_bytes": shares[0]["peak_alloc_bytes"][name],
+                "processes": [share["kernels"][name] for share in shares],
+            }
+            for name, kernel in case.kernels.items()
+        }
+        raw = {
+            "operation": case.operation,
+            "parameters": dict(case.parameters),
+            "flops": case.flops,
+            "compulsory_bytes": case.compulsory_bytes,
+            "baseline": case.baseline,
+            "kernels": kernels,
+            "again": {"processes": [share["again"] for share in shares]},
+        }
+        cases.append(records.summarise(raw, steal))
+    return {
+        "kind": records.KIND,
+        "schema": records.SCHEMA,
+        "experiment": plan.experiment,
+        "question": plan.question,
+        "script": plan.script,
+        "profile": plan.profile,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "elapsed_s": round(elapsed_s, 2),
+        "budget_s": plan.budget_s,
+        "sources": {"accel": package_digest(), "definition": plan.digest()},
+        "machine": plan.machine,
+        "fingerprint": machine.fingerprint(plan.machine, software),
+        "software": {**software, "removed_overrides": dict(removed)},
+        "clock": {
+            key: median([answer["clock"][key] for answer in answers]) for key in answers[0]["clock"]
+        },
+        "protocol": {**asdict(plan.protocol), "garbage_collector": "off while timing"},
+        "steal": steal,
+        "peak_resident_bytes": max((a["peak_resident_bytes"] or 0 for a in answers)) or None,
+        "cases": cases,
+    }
+
+
+def last_level_bytes(facts: Mapping[str, Any]) -> int:
+    """Return the size of the last-level cache, or 64 MiB where it is unknown."""
+    sizes = [entry["size_bytes"] for entry in facts.get("caches") or [] if entry["size_bytes"]]
+    return max(sizes, default=64 * 2**20)
+
+
+def announce(event: str, plan: Plan, **facts: Any) -> None:
+    """Tell whoever watches what is going on.
+
+    With ``$ACCEL_PROGRESS`` set, append one JSON line to that file, for the
+    progress bar of ``accel build``; otherwise keep a line on a terminal.
+    """
+    path = os.environ.get("ACCEL_PROGRESS")
+    if path:
+        line = {"event": event, "experiment": plan.experiment, "script": plan.script, **facts}
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({**line, "budget_s": plan.budget_s}) + "\n")
+    elif sys.stderr.isatty():
+        share = f"{facts['done']:4.0%}" if "done" in facts else event
+        end = "\n" if event in ("end", "fresh", "error") else ""
+        print(f"\r{plan.experiment}: {share:<8}", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,252 @@
+"""Records in words: numbers with units, tables, sentences that follow from the data.
+
+No sentence here is an opinion. Which one is printed is decided by the verdict,
+and the tests feed each of them the contrary data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from accel.timing import noise
+from accel.timing.records import CaseView, Record
+from accel.timing.stats import Interval
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits and no exponent: ``0.0123``, ``1,230``.
+
+    Raises
+    ------
+    ValueError
+        If the value is not finite.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"cannot print {value} as a measured number")
+    if value == 0:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, decimals)  # may gain a digit: 9.996 becomes 10.0
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:,.{decimals}f}"
+
+
+def duration(ns: float) -> str:
+    """Return a time with the unit that suits it: ``1.23 ms``."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size * 0.9995:
+            return f"{number(ns / size)} {unit}"
+    return f"{number(ns)} ns"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes with its binary unit: ``1.5 MiB``."""
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 2**power:
+            return f"{number(count / 2**power)} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def between(interval: Interval) -> str:
+    """Return the ends of an interval: ``1.30–1.35``."""
+    return f"{number(interval.low)}–{number(interval.high)}"
+
+
+def times(interval: Interval) -> str:
+    """Return a ratio with its interval: ``1.32× (1.30–1.35)``."""
+    return f"{number(interval.value)}× ({between(interval)})"
+
+
+def floor_text(case: CaseView) -> str:
+    """Return the noise floor of a case: ``±1.2 %``."""
+    return f"±{number(100 * (noise.floor(case.resolution) - 1), 2)} %"
+
+
+def code(name: str) -> str:
+    """Mark a kernel name; `Sentence` turns the marks into code."""
+    return f"`{name}`"
+
+
+class Sentence(str):
+    """Prose chosen by data. Prints as text, shows as a paragraph on a page."""
+
+    def _repr_html_(self) -> str:
+        pieces = escape(self).split("`")
+        marked = "".join(
+            f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces)
+        )
+        return f'<p class="measured-sentence">{marked}</p>'
+
+
+def paragraph(*sentences: str) -> Sentence:
+    """Join sentences."""
+    return Sentence(" ".join(sentences))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that prints aligned in a terminal and shows as HTML on a page.
+
+    Parameters
+    ----------
+    caption : str
+    headers : sequence of str
+    rows : sequence of sequences of str
+        Backquotes mark code. Columns whose cells begin with a digit in every row
+        are set flush right.
+    """
+
+    caption: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def _numeric(self, column: int) -> bool:
+        cells = [row[column] for row in self.rows if row[column] != "–"]
+        return bool(cells) and all(cell[:1].isdigit() or cell[:1] in "±-" for cell in cells)
+
+    def __str__(self) -> str:
+        grid = [[cell.replace("`", "") for cell in row] for row in (self.headers, *self.rows)]
+        widths = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
+        lines = []
+        for row in grid:
+            cells = [
+                cell.rjust(width) if self._numeric(column) else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines.append("  ".join(cells).rstrip())
+        lines.insert(1, "  ".join("─" * width for width in widths))
+        return "\n".join([self.caption, *lines])
+
+    def _repr_html_(self) -> str:
+        numeric = [self._numeric(column) for column in range(len(self.headers))]
+
+        def cell(tag: str, text: str, column: int) -> str:
+            scope = ' scope="col"' if tag == "th" else ""
+            css = ' class="number"' if numeric[column] else ""
+            marked = "".join(
+                f"<code>{piece}</code>" if place % 2 else piece
+                for place, piece in enumerate(escape(text).split("`"))
+            )
+            return f"<{tag}{scope}{css}>{marked}</{tag}>"
+
+        head = "".join(cell("th", text, column) for column, text in enumerate(self.headers))
+        body = "".join(
+            "<tr>" + "".join(cell("td", text, column) for column, text in enumerate(row)) + "</tr>"
+            for row in self.rows
+        )
+        # The box scrolls sideways on a narrow screen; tabindex lets a keyboard scroll it.
+        return (
+            f'<div class="table-box" role="region" aria-label="{escape(self.caption)}" tabindex="0">'
+            f'<table class="measured"><caption>{escape(self.caption)}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+
+def ladder_table(case: CaseView, over: str | None = None) -> Table:
+    """Return the steps of one case: time, rate, speed-up with interval, verdict, story."""
+    over = over or case.baseline
+    rate_name, rate = rate_of(case)
+    rows = []
+    for kernel in case.kernels:
+        rows.append(
+            [
+                code(kernel),
+                case.instrument(kernel),
+                duration(case.time_ns(kernel).value),
+                number(rate(kernel).value),
+                "1" if kernel == over else times(case.speedup(kernel, over)),
+                "baseline" if kernel == over else case.verdict(kernel, over),
+                case.story(kernel),
+            ]
+        )
+    caption = f"{case.operation} at {case.label}; noise floor {floor_text(case)}"
+    headers = ["Step", "Instrument", "Time", rate_name, f"Speed-up over `{over}`", "Verdict", "What it does"]
+    return Table(caption, headers, rows)
+
+
+def rate_of(case: CaseView) -> tuple[str, Callable[[str], Interval]]:
+    """Return name and function of the rate that limits a case: arithmetic or memory.
+
+    Below one FLOP per byte every machine of the last twenty years waits for
+    memory, so bytes per second is the honest unit there.
+    """
+    if case.flops >= case.compulsory_bytes:
+        return "GFLOP/s", case.gflops
+    return "GB/s", case.gigabytes_per_second
+
+
+def speedup_sentence(case: CaseView, kernel: str, over: str | None = None) -> Sentence:
+    """Say what may be said about one kernel against another."""
+    over = over or case.baseline
+    ratio, word = case.speedup(kernel, over), case.verdict(kernel, over)
+    place = f"at {case.label}"
+    if word == "faster":
+        text = f"{code(kernel)} is faster than {code(over)}: {times(ratio)} {place}."
+    elif word == "slower":
+        text = f"{code(kernel)} is slower than {code(over)}: {times(ratio)} of its speed {place}."
+    elif word == "not resolved":
+        text = (
+            f"{code(kernel)} against {code(over)} is not resolved {place}: "
+            f"{times(ratio)} does not clear the noise floor of {floor_text(case)}."
+        )
+    else:
+        text = (
+            f"{code(kernel)} against {code(over)} cannot be judged {place}, the run was unstable: "
+            f"{'; '.join(case.reasons)}."
+        )
+    return Sentence(text)
+
+
+def range_sentence(record: Record, kernel: str, over: str, key: str = "n") -> Sentence:
+    """Say over which sizes one kernel beats another, case by case, losses included.
+
+    Parameters
+    ----------
+    record : Record
+        Cases that lack one of the two kernels are left out.
+    key : str
+        The parameter that names a case.
+
+    Raises
+    ------
+    ValueError
+        If no case has both kernels.
+    """
+    both = [case for case in record.cases if {kernel, over} <= set(case.kernels)]
+    if not both:
+        raise ValueError(f"{record.experiment}: no case has both {kernel!r} and {over!r}")
+    groups: dict[str, list[str]] = {}
+    for case in both:
+        word = case.verdict(kernel, over)
+        entry = f"{times(case.speedup(kernel, over))} at {key} = {_plain(case.parameters[key])}"
+        groups.setdefault(word, []).append(entry)
+    parts = [
+        f"{word} in {len(groups[word])} of {len(both)} sizes: {'; '.join(groups[word])}"
+        for word in noise.VERDICTS
+        if word in groups
+    ]
+    return Sentence(f"{code(kernel)} over {code(over)} is {'. It is '.join(parts)}.")
+
+
+def _plain(value) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def stamp(record: Record) -> Sentence:
+    """Say where a record comes from: machine, date, profile, processes, noise floor."""
+    floors = [noise.floor(case.resolution) - 1 for case in record.cases]
+    machine = record.machine.get("model") or "an unnamed processor"
+    draft = " This is a draft: publish with a longer profile." if record.profile == "quick" else ""
+    unstable = [case.label for case in record.cases if not case.stable]
+    trouble = f" Unstable, and not judged: {'; '.join(unstable)}." if unstable else ""
+    removed = ", ".join(record.software.get("removed_overrides", {}))
+    fair = f" Removed from the environment: {removed}." if removed else ""
+    return Sentence(
+        f"Measured on {machine}, {record.created[:10]}, {record.profile} profile: "
+        f"{record.protocol['processes']} fresh processes, {record.protocol['order']} order, "
+        f"{record.protocol['threads']} thread. Noise floor ±{number(100 * min(floors), 2)} % to "
+        f"±{number(100 * max(floors), 2)} %.{trouble}{fair}{draft}"
+    )

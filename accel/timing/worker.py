@@ -1,0 +1,262 @@
+"""The other end of `isolate`: a fresh process that checks, warms up and times.
+
+``python -m accel.timing.worker BOARD`` reads one job from standard input and
+writes one answer. What kernels print goes to standard error, so that it cannot
+be mistaken for the answer. Nothing is caught here: an error ends the process,
+after `sys.excepthook` has put it into the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from accel.agreement import difference
+from accel.timing import clock, machine, memory, order, sample
+from accel.timing.isolate import resolve
+
+
+class WrongAnswer(ValueError):
+    """A kernel's result leaves the tolerance around the float64 reference."""
+
+
+@dataclass
+class Competitor:
+    """One kernel, ready to be called."""
+
+    name: str
+    function: Callable
+    arguments: tuple
+    pristine: list
+    first_call_ns: int = 0
+    loops: int = 1
+
+    def sample(self, loops: int) -> int:
+        if any(original is not None for original in self.pristine):
+            return sample.sample_restored_ns(self.function, self.arguments, self.pristine, loops)
+        return sample.sample_ns(self.function, self.arguments, loops)
+
+
+class Board:
+    """The note that says what this process is doing; see `isolate`."""
+
+    def __init__(self, path: str):
+        self._file = open(path, "r+b", buffering=0)
+        self._count = 0
+
+    def note(self, **where: Any) -> None:
+        # Padded and written at once: a reader sees a whole note, and no system
+        # call but this one. The count makes two equal notes differ.
+        self._count += 1
+        line = json.dumps({**where, "note": self._count}).encode().ljust(512)
+        self._file.seek(0)
+        self._file.write(line)
+
+
+def switches() -> int | None:
+    """Return how often the scheduler took the core away so far; None if not told."""
+    if resource is None:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+
+def prepare(case: Mapping[str, Any], index: int, board: Board) -> list[Competitor]:
+    """Make inputs, call every kernel once, and refuse a wrong answer."""
+    board.note(case=index, step="make inputs")
+    arguments = resolve(case["inputs"])(**case["parameters"])
+    expected, tolerance = resolve(case["oracle"])(*arguments)
+    originals = [np.copy(a) if isinstance(a, np.ndarray) else None for a in arguments]
+    competitors = []
+    for name, kernel in case["kernels"].items():
+        board.note(case=index, kernel=name, step="first call")
+        np.copyto(arguments[-1], originals[-1])
+        own = resolve(kernel["adapt"])(*arguments) if kernel["adapt"] else arguments
+        pristine = [originals[i] if i in case["mutates"] else None for i in range(len(own))]
+        competitor = Competitor(name, resolve(kernel["target"]), own, pristine)
+        competitor.first_call_ns = competitor.sample(1)
+        judge(competitor, expected, tolerance)
+        guard_inputs(competitor, arguments, originals, case["mutates"])
+        competitors.append(competitor)
+    return competitors
+
+
+def judge(competitor: Competitor, expected: np.ndarray, tolerance) -> None:
+    """Raise if the result in the last argument is wrong.
+
+    Raises
+    ------
+    WrongAnswer
+    """
+    complaint = difference(np.asarray(competitor.arguments[-1]), expected, tolerance)
+    if complaint:
+        raise WrongAnswer(f"wrong answer, never timed: {complaint}")
+
+
+def guard_inputs(competitor, arguments, originals, mutates) -> None:
+    """Raise if a kernel changed an input that it was to read.
+
+    Raises
+    ------
+    WrongAnswer
+    """
+    for i, (argument, original) in enumerate(zip(arguments[:-1], originals[:-1], strict=True)):
+        if original is None or i in mutates:
+            continue
+        if not np.array_equal(argument, original, equal_nan=argument.dtype.kind == "f"):
+            raise WrongAnswer(f"changed argument {i}, which it may only read; never timed")
+
+
+def settle(competitor: Competitor, protocol: Mapping[str, Any], resolution_ns: int) -> int:
+    """Warm a kernel up, choose its loop count, and return how long a sample takes, in ns.
+
+    Raises
+    ------
+    ValueError
+        If a cold sample, which is one call, is too short for the clock.
+    """
+    sample.warm_up(competitor.sample, protocol["warmup_s"])
+    shortest = clock.STEPS_PER_SAMPLE * resolution_ns
+    if protocol["cache"] == "cold":
+        elapsed = competitor.sample(1)
+        if elapsed < shortest:
+            raise ValueError(
+                f"one cold call takes {elapsed} ns, the clock needs {shortest} ns; use a larger case"
+            )
+        return elapsed
+    target = max(protocol["min_sample_ns"], shortest) if protocol["min_sample_ns"] else 0
+    competitor.loops = sample.calibrate(competitor.sample, target)
+    return competitor.sample(competitor.loops)
+
+
+def race(
+    entries: list[Competitor],
+    turns: list[int],
+    index: int,
+    protocol: Mapping[str, Any],
+    board: Board,
+    eviction: np.ndarray | None,
+) -> list[dict[str, Any]]:
+    """Take every entry's samples in the given order of turns."""
+    taken: list[dict[str, Any]] = [
+        {
+            "first_call_ns": entry.first_call_ns,
+            "loops": entry.loops,
+            "samples_ns": [],
+            "involuntary_switches": [] if resource else None,
+        }
+        for entry in entries
+    ]
+    with sample.garbage_collector_off():
+        for turn in turns:
+            entry = entries[turn]
+            board.note(case=index, kernel=entry.name, step="timing")
+            if eviction is not None:
+                sample.evict(eviction)
+            before = switches()
+            elapsed = entry.sample(entry.loops)
+            after = switches()
+            taken[turn]["samples_ns"].append(elapsed)
+            if before is not None:
+                taken[turn]["involuntary_switches"].append(after - before)
+    return taken
+
+
+def run_case(job: Mapping[str, Any], index: int, share_ns: float, tools: Mapping) -> dict[str, Any]:
+    """Measure one case in about `share_ns`, and return its samples."""
+    case, protocol, board = job["cases"][index], job["protocol"], tools["board"]
+    begun = clock.perf_counter_ns()
+    competitors = prepare(case, index, board)
+    round_ns = 0
+    for competitor in competitors:
+        board.note(case=index, kernel=competitor.name, step="warm-up")
+        lasts = settle(competitor, protocol, tools["clock"]["resolution_ns"])
+        round_ns += lasts * (2 if competitor.name == case["baseline"] else 1)
+    left_ns = share_ns - (clock.perf_counter_ns() - begun)
+    rounds = max(protocol["min_rounds"], min(protocol["rounds"], int(left_ns / max(round_ns, 1))))
+    # The baseline enters twice: what separates it from itself is the noise floor.
+    again = next(c for c in competitors if c.name == case["baseline"])
+    entries = [*competitors, again]
+    turns = order.schedule(protocol["order"], len(entries), rounds, job["process"] * rounds)
+    taken = race(entries, turns, index, protocol, board, tools["eviction"])
+    peaks = {}
+    if job["process"] == 0:  # tracing slows the interpreter down, so one process does it
+        for competitor in competitors:
+            board.note(case=index, kernel=competitor.name, step="memory pass")
+            peaks[competitor.name] = memory.peak_alloc_bytes(
+                competitor.function, competitor.arguments
+            )
+    return {
+        "kernels": {c.name: result for c, result in zip(competitors, taken, strict=False)},
+        "again": taken[-1],
+        "peak_alloc_bytes": peaks,
+    }
+
+
+def verify_threads(software: Mapping[str, Any], threads: int) -> None:
+    """Raise if a library uses more threads than it was told.
+
+    Raises
+    ------
+    RuntimeError
+    """
+    for library in software["blas"]:
+        if library["threads"] is not None and library["threads"] > threads:
+            raise RuntimeError(
+                f"{library['name']} runs {library['threads']} threads, expected {threads}"
+            )
+
+
+def run_job(job: Mapping[str, Any], board: Board) -> dict[str, Any]:
+    """Measure all cases of a job, sharing its time among them."""
+    begun = clock.perf_counter_ns()
+    protocol = job["protocol"]
+    load_before = machine.load()
+    tools = {"board": board, "clock": clock.describe(), "eviction": None}
+    if protocol["cache"] == "cold":
+        tools["eviction"] = sample.eviction_buffer(job["last_level_bytes"])
+    cases = []
+    for index in range(len(job["cases"])):
+        left_ns = job["budget_s"] * 1e9 - (clock.perf_counter_ns() - begun)
+        cases.append(run_case(job, index, left_ns / (len(job["cases"]) - index), tools))
+    software = machine.software()
+    verify_threads(software, protocol["threads"])
+    return {
+        "cases": cases,
+        "clock": tools["clock"],
+        "software": software,
+        "steal": machine.steal_fraction(load_before, machine.load()),
+        "peak_resident_bytes": memory.peak_resident_bytes(),
+    }
+
+
+def main() -> None:
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def report(kind, error, trace) -> None:
+        reason = str(error) if kind is WrongAnswer else f"raised {kind.__name__}: {error}"
+        json.dump({"failed": " ".join(reason.split())}, answer)
+        answer.flush()
+
+    sys.excepthook = report
+    job = json.load(sys.stdin)
+    board = Board(sys.argv[1])
+    board.note(step="start")
+    json.dump(run_job(job, board), answer)
+    answer.flush()
+
+
+if __name__ == "__main__":
+    main()
