@@ -1,0 +1,25 @@
+"""Kernels, and how to measure them.
+
+`accel.kernels` holds what is measured, `accel.timing` how, `accel.simd` the
+vector registers that the fastest kernels are written with. Each is loaded when
+it is first asked for: ``import accel`` itself imports nothing heavy.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_ROOMS = ("agreement", "figures", "kernels", "simd", "timing")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"accel.{name}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("accel-book")
+    raise AttributeError(f"module 'accel' has no attribute {name!r}; it has {', '.join(_ROOMS)}")
+
+
+def __dir__() -> list[str]:
+    return [*_ROOMS, "__version__"]

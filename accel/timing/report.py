@@ -6,7 +6,6 @@ and the tests feed each of them the contrary data.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,55 +13,17 @@ from html import escape
 from accel.timing import noise
 from accel.timing.records import CaseView, Record
 from accel.timing.stats import Interval
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Return a number with `digits` significant digits and no exponent: ``0.0123``, ``1,230``.
-
-    Raises
-    ------
-    ValueError
-        If the value is not finite.
-    """
-    if not math.isfinite(value):
-        raise ValueError(f"cannot print {value} as a measured number")
-    if value == 0:
-        return "0"
-    decimals = digits - 1 - math.floor(math.log10(abs(value)))
-    rounded = round(value, decimals)  # may gain a digit: 9.996 becomes 10.0
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
-    return f"{rounded:,.{decimals}f}"
-
-
-def duration(ns: float) -> str:
-    """Return a time with the unit that suits it: ``1.23 ms``."""
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if ns >= size * 0.9995:
-            return f"{number(ns / size)} {unit}"
-    return f"{number(ns)} ns"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes with its binary unit: ``1.5 MiB``."""
-    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if count >= 2**power:
-            return f"{number(count / 2**power)} {unit}"
-    return f"{count:.0f} bytes"
-
-
-def between(interval: Interval) -> str:
-    """Return the ends of an interval: ``1.30–1.35``."""
-    return f"{number(interval.low)}–{number(interval.high)}"
+from accel.timing.words import count, duration, factor, listed, number, with_interval
 
 
 def times(interval: Interval) -> str:
-    """Return a ratio with its interval: ``1.32× (1.30–1.35)``."""
-    return f"{number(interval.value)}× ({between(interval)})"
+    """Return a ratio with its interval: ``1.32× (1.30–1.35×)``."""
+    return with_interval(interval, factor)
 
 
 def floor_text(case: CaseView) -> str:
     """Return the noise floor of a case: ``±1.2 %``."""
-    return f"±{number(100 * (noise.floor(case.resolution) - 1), 2)} %"
+    return f"±{number(100 * (noise.floor(case.resolution) - 1))} %"
 
 
 def code(name: str) -> str:
@@ -232,7 +193,7 @@ def range_sentence(record: Record, kernel: str, over: str, key: str = "n") -> Se
 
 
 def _plain(value) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return count(value) if isinstance(value, int) else str(value)
 
 
 def stamp(record: Record) -> Sentence:
@@ -242,11 +203,11 @@ def stamp(record: Record) -> Sentence:
     draft = " This is a draft: publish with a longer profile." if record.profile == "quick" else ""
     unstable = [case.label for case in record.cases if not case.stable]
     trouble = f" Unstable, and not judged: {'; '.join(unstable)}." if unstable else ""
-    removed = ", ".join(record.software.get("removed_overrides", {}))
-    fair = f" Removed from the environment: {removed}." if removed else ""
+    removed = [*record.software.get("removed_overrides", {})]
+    fair = f" Removed from the environment: {listed(removed)}." if removed else ""
     return Sentence(
         f"Measured on {machine}, {record.created[:10]}, {record.profile} profile: "
         f"{record.protocol['processes']} fresh processes, {record.protocol['order']} order, "
-        f"{record.protocol['threads']} thread. Noise floor ±{number(100 * min(floors), 2)} % to "
-        f"±{number(100 * max(floors), 2)} %.{trouble}{fair}{draft}"
+        f"{record.protocol['threads']} thread. Noise floor ±{number(100 * min(floors))} % to "
+        f"±{number(100 * max(floors))} %.{trouble}{fair}{draft}"
     )

@@ -1,0 +1,326 @@
+"""Build the book: run Sphinx aside, watch it, and put the site in place only if all went well.
+
+Sphinx works in ``build/work``; the site that readers open is ``build/html``. A
+build that fails, or is stopped, leaves the latter as it was. Records are kept in
+``build/results``.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from accel.timing.experiment import profile as find_profile
+
+#: What the `book` extra brings, by the names under which it is imported.
+NEEDED = (
+    "sphinx",
+    "sphinx_gallery",
+    "myst_nb",
+    "pydata_sphinx_theme",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "matplotlib",
+    "latex2mathml",
+)
+
+#: Least free space to begin with, in bytes: a site, its working copy and its records.
+LEAST_FREE_BYTES = 100 * 2**20
+
+#: Time that Sphinx itself takes beside the experiments, in s; for the progress bar only.
+SPHINX_S = 25.0
+
+
+class BuildError(RuntimeError):
+    """The book could not be built; the message says why and what to do, line by line."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where everything is, from the root of the book's sources."""
+
+    root: Path
+
+    @property
+    def build(self) -> Path:
+        return self.root / "build"
+
+    @property
+    def work(self) -> Path:
+        return self.build / "work"
+
+    @property
+    def html(self) -> Path:
+        return self.build / "html"
+
+    @property
+    def results(self) -> Path:
+        return self.build / "results"
+
+    @property
+    def log(self) -> Path:
+        return self.work / "sphinx.log"
+
+    @property
+    def progress(self) -> Path:
+        return self.work / "progress.jsonl"
+
+
+@dataclass
+class Progress:
+    """How far the experiments are, as told by the file they write to."""
+
+    planned: dict[str, float]
+    done: dict[str, float] = field(default_factory=dict)
+    running: str = ""
+    error: str | None = None
+    fresh: int = 0
+
+    def take(self, event: dict) -> None:
+        """Take in one line of the progress file."""
+        name = event["experiment"]
+        self.planned[name] = event["budget_s"]
+        match event["event"]:
+            case "begin" | "progress":
+                self.running = name
+                self.done[name] = event.get("done", 0.0) * event["budget_s"]
+            case "end" | "fresh":
+                self.running = ""
+                self.done[name] = event["budget_s"]
+                self.fresh += event["event"] == "fresh"
+            case "error":
+                self.error = event["message"]
+
+    @property
+    def total_s(self) -> float:
+        return sum(self.planned.values()) + SPHINX_S
+
+    @property
+    def done_s(self) -> float:
+        return sum(self.done.values())
+
+
+def find_root(start: Path) -> Path:
+    """Return the folder that holds the book's sources: `start` or one above it.
+
+    Raises
+    ------
+    BuildError
+        If there is none.
+    """
+    for folder in (start, *start.parents):
+        if all((folder / part).exists() for part in ("book", "gallery", "conf/conf.py")):
+            return folder
+    raise BuildError(
+        f"no book sources in {start} or above it: expected book/, gallery/ and conf/conf.py; "
+        "run `accel build` inside a copy of the project"
+    )
+
+
+def planned_budgets(root: Path, factor: float) -> dict[str, float]:
+    """Return the time budget in s of every experiment, read from the gallery scripts.
+
+    Finds the calls ``measure("name", ..., budget_s=number)`` without running them.
+    """
+    budgets = {}
+    for script in sorted((root / "gallery").glob("*/plot_*.py")):
+        for node in ast.walk(ast.parse(script.read_text("utf-8"), str(script))):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measure"):
+                continue
+            seconds = [k.value for k in node.keywords if k.arg == "budget_s"]
+            if seconds and isinstance(node.args[0], ast.Constant):
+                budgets[node.args[0].value] = ast.literal_eval(seconds[0]) * factor
+    return budgets
+
+
+def build(
+    start: Path,
+    profile: str | None = None,
+    remeasure: bool = False,
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Build the book and return the path of its first page.
+
+    Parameters
+    ----------
+    start : Path
+        Folder inside the project.
+    profile : str, optional
+        "quick", "standard" or "publish".
+    remeasure : bool
+        Measure everything again, even where nothing has changed.
+    watch : callable
+        Called several times a second with the state of the experiments.
+
+    Raises
+    ------
+    BuildError
+        If it fails; the site of the last good build is untouched.
+    ValueError
+        If there is no such profile.
+    """
+    chosen = find_profile(profile)
+    require_extra()
+    places = Places(find_root(start.resolve()))
+    with prepared(places):
+        if remeasure:
+            shutil.rmtree(places.root / "book" / "gallery", ignore_errors=True)
+        progress = Progress(planned_budgets(places.root, chosen.budget_factor))
+        environ = {
+            **os.environ,
+            "ACCEL_RESULTS": str(places.results),
+            "ACCEL_PROFILE": chosen.name,
+            "ACCEL_PROGRESS": str(places.progress),
+            "ACCEL_REMEASURE": "1" if remeasure else "0",
+            # What libraries cache for this build stays in the build folder.
+            "MPLCONFIGDIR": str(places.work / "matplotlib"),
+            "IPYTHONDIR": str(places.work / "ipython"),
+        }
+        if run_sphinx(places, environ, progress, watch) != 0:
+            # Sphinx warns only about pages it reads again; without its memory of
+            # this run the next one cannot pass over a fault that stays.
+            shutil.rmtree(places.work / "doctrees", ignore_errors=True)
+            raise BuildError(complaint(places, progress))
+        publish(places)
+    return places.html / "index.html"
+
+
+def require_extra() -> None:
+    """Raise if a library of the `book` extra is missing.
+
+    Raises
+    ------
+    BuildError
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BuildError(
+            f"missing {', '.join(missing)}; install the book's extra: pip install 'accel-book[book]'"
+        )
+
+
+@contextmanager
+def prepared(places: Places) -> Iterator[None]:
+    """Make the build folder ready, and let only one build use it at a time.
+
+    Raises
+    ------
+    BuildError
+        If it cannot be written, is nearly full, or is in use.
+    """
+    try:
+        places.work.mkdir(parents=True, exist_ok=True)
+        lock = open(places.work / "lock", "w")
+        places.progress.write_text("")
+        if not places.html.exists() and (places.build / ".html-old").exists():
+            os.replace(places.build / ".html-old", places.html)  # stopped between two renames
+    except OSError as error:
+        raise BuildError(f"cannot write to {places.build}: {error.strerror}") from None
+    free = shutil.disk_usage(places.build).free
+    if free < LEAST_FREE_BYTES:
+        raise BuildError(
+            f"{places.build} has {free >> 20} MiB free, a build needs {LEAST_FREE_BYTES >> 20} MiB"
+        )
+    with lock:
+        if not _locked(lock):
+            raise BuildError(f"another build is using {places.build}; wait for it to end")
+        yield
+
+
+def _locked(file) -> bool:
+    """Take the lock; without fcntl (Windows) builds are not kept apart."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def run_sphinx(places: Places, environ: dict, progress: Progress, watch) -> int:
+    """Run Sphinx, report what it measures, and stop it with its workers if interrupted."""
+    command = [
+        sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-n",
+        "-c", "conf", "-d", "build/work/doctrees", "book", "build/work/html",
+    ]  # fmt: skip
+    with places.log.open("wb") as log, places.progress.open(encoding="utf-8") as events:
+        process = subprocess.Popen(
+            command, cwd=places.root, env=environ, stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            while True:
+                running = process.poll() is None
+                for line in events:
+                    progress.take(json.loads(line))
+                watch(progress)
+                if not running:
+                    return process.returncode
+                time.sleep(0.2)
+        finally:
+            stop(process)
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a process and the workers in its group: politely, then not."""
+    if process.poll() is None:
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.terminate()
+        with suppress(subprocess.TimeoutExpired):  # then the group is killed below
+            process.wait(timeout=5)
+    if os.name == "posix":
+        with suppress(ProcessLookupError):  # nobody is left in the group
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def complaint(places: Places, progress: Progress) -> str:
+    """Return why Sphinx failed: the experiment's own line, or the log's warnings."""
+    if progress.error:
+        return progress.error
+    text = places.log.read_text("utf-8", errors="replace")
+    telling = [
+        line.replace(f"{places.root}{os.sep}", "")
+        for line in text.splitlines()
+        if any(word in line for word in ("WARNING", "ERROR", "CRITICAL", "rror:", "xception:"))
+    ]
+    lines = list(dict.fromkeys(telling))[:10] or text.splitlines()[-3:]
+    return "\n".join([*lines, f"the whole log is in {places.log.relative_to(places.root)}"])
+
+
+def publish(places: Places) -> None:
+    """Put the finished site in place of the last one.
+
+    Raises
+    ------
+    BuildError
+        If it cannot be copied; the last one stays.
+    """
+    new, old = places.build / ".html-new", places.build / ".html-old"
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(places.work / "html", new)
+        shutil.rmtree(old, ignore_errors=True)
+        if places.html.exists():
+            os.replace(places.html, old)
+        os.replace(new, places.html)
+    except (OSError, shutil.Error) as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise BuildError(f"cannot put the site into {places.html}: {error}") from None
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,131 @@
+"""The `accel` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+app = typer.Typer(
+    help="Measure kernels, and build the book from what was measured.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@app.callback()
+def accel() -> None:
+    """Measure kernels, and build the book from what was measured."""
+
+
+@app.command()
+def build(
+    profile: Annotated[
+        str | None,
+        typer.Option(help="quick (a draft), standard (default), or publish (most processes)."),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the book when it is built.")] = False,
+    remeasure: Annotated[
+        bool, typer.Option(help="Measure everything again, even what has not changed.")
+    ] = False,
+) -> None:
+    """Run the experiments and build the site in build/html.
+
+    What has not changed since the last build is not measured again. The site of
+    the last good build stays in place until the new one is finished.
+    """
+    from accel import build as building
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with BuildBar() as bar:
+            page = building.build(Path.cwd(), profile, remeasure, bar.show)
+    except (building.BuildError, ValueError) as error:
+        err.print("[red]The book was not built.[/red]")
+        err.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        err.print("Stopped. The last good site is as it was.")
+        raise typer.Exit(130) from None
+    out.print(str(page), markup=False, soft_wrap=True)
+    if open_:
+        webbrowser.open(page.as_uri())
+
+
+def _interrupt(number, frame) -> None:
+    raise KeyboardInterrupt
+
+
+class BuildBar:
+    """The progress bar of a build: what runs, how long it has run, how long it will."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=err,
+        )
+        self._task = self._bar.add_task("reading the scripts", total=None, left="")
+
+    def __enter__(self) -> BuildBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._bar.stop()
+
+    def show(self, state) -> None:
+        """Show a `accel.build.Progress`."""
+        left = max(0.0, state.total_s - state.done_s)
+        self._bar.update(
+            self._task,
+            description=f"measuring {state.running}" if state.running else "building pages",
+            total=state.total_s,
+            completed=state.done_s,
+            left=f"about {int(left) // 60}:{int(left) % 60:02d} left",
+        )
+
+
+@app.command()
+def machine(
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what this computer is, and what about it would spoil a measurement."""
+    from accel.timing import machine as facts
+
+    here, software = facts.describe(), facts.software()
+    warnings = facts.warnings(here, software, os.environ, facts.load())
+    if json_:
+        fingerprint = facts.fingerprint(here, software)
+        answer = {"machine": here, "software": software, "fingerprint": fingerprint}
+        print(json.dumps({**answer, "warnings": warnings}, indent=1))
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for label, value in facts.card(here, software):
+        table.add_row(f"[bold]{label}[/bold]", value)
+    out.print(table)
+    for warning in warnings:
+        out.print(f"[yellow]Warning:[/yellow] {warning}", soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point of the `accel` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
