@@ -1,0 +1,329 @@
+"""What this computer is: processor, caches, memory, libraries, and what disturbs it.
+
+Facts come from the kernel's own files, or on macOS from sysctl; a fact that is
+not there is None, with the reason in words, never a guess. Nothing here names
+the host, the user or a path, so every answer may be published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Collection, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from accel.timing import machine_linux, machine_macos
+from accel.timing.overrides import OVERRIDES, clean, overrides
+
+__all__ = [
+    "OVERRIDES", "card", "clean", "describe", "fingerprint", "load", "overrides", "software",
+    "steal_fraction", "warnings",
+]  # fmt: skip
+
+#: Load average per logical CPU above which somebody else's work is measured too.
+BUSY = 0.5
+
+#: Kernel families of OpenBLAS and BLIS, in small letters, that use no 512-bit vectors.
+NARROW_FAMILIES = frozenset(
+    ("prescott", "core2", "penryn", "nehalem", "barcelona", "bulldozer", "piledriver",
+     "steamroller", "excavator", "sandybridge", "haswell", "zen", "zen2", "zen3", "generic")
+)  # fmt: skip
+
+
+def describe(
+    *,
+    system: str | None = None,
+    architecture: str | None = None,
+    root: Path = Path("/"),
+    cpus: Collection[int] | None = None,
+    sysctl: Callable[[], Mapping[str, str]] = machine_macos.read_sysctl,
+) -> dict[str, Any]:
+    """Return what this computer is, as far as its system says.
+
+    Parameters
+    ----------
+    system, architecture : str, optional
+        Such as "Linux" and "x86_64"; those of this computer by default.
+    root : Path
+        Where the file system begins. Linux only.
+    cpus : collection of int, optional
+        Logical CPUs to describe; those that this process may use by default.
+    sysctl : callable
+        Returns sysctl's answers. macOS only.
+
+    Returns
+    -------
+    dict
+        Ready for JSON: ``system``, ``architecture``, ``model``,
+        ``logical_cores``, ``physical_cores``, ``vector_features``,
+        ``vector_bits``, ``caches`` (see `accel.timing.machine_linux.caches`),
+        ``memory_bytes``, ``virtualised``, ``hypervisor``, ``governor``; None
+        where unknown, and then ``unknown`` has the reason under the same name.
+
+    Cost
+    ----
+    Milliseconds: about six small files per cache; one process on macOS.
+    """
+    system = system or platform.system()
+    if system == "Linux":
+        facts = machine_linux.describe(root, usable_cpus() if cpus is None else cpus)
+        reasons = machine_linux.REASONS
+    elif system == "Darwin":
+        facts, reasons = machine_macos.describe(sysctl()), machine_macos.REASONS
+    else:
+        facts = dict.fromkeys(machine_linux.REASONS)
+        facts["logical_cores"] = os.cpu_count()
+        reasons = dict.fromkeys(facts, f"this book asks Linux and macOS only, not {system}")
+    return {
+        "system": system,
+        "architecture": architecture or platform.machine(),
+        **facts,
+        "unknown": {name: reasons[name] for name, value in facts.items() if value is None},
+    }
+
+
+def usable_cpus() -> frozenset[int]:
+    """Return the logical CPUs that this process may use; empty where they have no numbers."""
+    return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
+
+
+def software() -> dict[str, Any]:
+    """Return the versions of what computes, and the BLAS actually running.
+
+    Returns
+    -------
+    dict
+        ``python``, ``numpy``, ``numba``, ``llvmlite``: versions, None where not
+        installed. ``blas``: one dict per library loaded, with ``name``,
+        ``version``, ``kernel_family`` (the processor its kernels are written
+        for) and ``threads``, None where the library does not say.
+    """
+    import numpy as np  # loads its BLAS, so that there is one to ask
+    from threadpoolctl import threadpool_info
+
+    libraries = [
+        {
+            "name": library["internal_api"],
+            "version": library["version"],
+            "kernel_family": library.get("architecture"),
+            "threads": library["num_threads"],
+        }
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    ]
+    if not libraries:  # Apple's Accelerate, for one: only NumPy's build knows of it
+        built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+        unsaid = {"kernel_family": None, "threads": None}
+        libraries = [{"name": built["name"], "version": built.get("version"), **unsaid}]
+    versions = {name: version(name) for name in ("numpy", "numba", "llvmlite")}
+    return {"python": platform.python_version(), **versions, "blas": libraries}
+
+
+def version(distribution: str) -> str | None:
+    """Return an installed distribution's version, without importing it."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def load(*, root: Path = Path("/"), cpus: Collection[int] | None = None) -> dict[str, Any]:
+    """Return facts that change while one looks: recorded, never in the fingerprint.
+
+    Returns
+    -------
+    dict
+        ``load_average``: runnable threads over 1, 5 and 15 minutes. ``ticks``:
+        clock ticks that the CPUs ran, and that a hypervisor withheld from them.
+        ``mhz``: their present clock, the middle one. ``cpu_quota``: CPUs' worth
+        of time that the control group may use. None where unknown or unlimited.
+    """
+    averages = list(os.getloadavg()) if hasattr(os, "getloadavg") else None
+    facts = machine_linux.load(root, usable_cpus() if cpus is None else cpus)
+    return {"load_average": averages, **facts}
+
+
+def steal_fraction(before: Mapping[str, Any], after: Mapping[str, Any]) -> float | None:
+    """Return the share of wanted CPU time that a hypervisor gave to others.
+
+    Idle time counts neither way: one busy core of sixty-four that loses a tenth
+    of its time has lost a tenth.
+
+    Parameters
+    ----------
+    before, after : mapping
+        Two answers of `load`, in the order they were taken.
+
+    Returns
+    -------
+    float or None
+        0 to 1; None where the system does not count it.
+    """
+    if before["ticks"] is None or after["ticks"] is None:
+        return None
+    stolen = after["ticks"]["stolen"] - before["ticks"]["stolen"]
+    busy = after["ticks"]["busy"] - before["ticks"]["busy"]
+    return stolen / (stolen + busy) if stolen > 0 else 0.0
+
+
+def fingerprint(machine: Mapping[str, Any], software: Mapping[str, Any]) -> str:
+    """Return 16 hexadecimal digits that change when measurements may.
+
+    They cover model, cache sizes, vector features and library versions: neither
+    clock, load and threads, which change by the minute, nor memory.
+    """
+    cache_sizes = {(c["level"], c["type"], c["size_bytes"]) for c in machine["caches"] or []}
+    identity = {
+        "model": machine["model"],
+        "caches": sorted(cache_sizes, key=repr),
+        "vector_features": machine["vector_features"],
+        "versions": {name: software[name] for name in ("python", "numpy", "numba", "llvmlite")},
+        "blas": sorted({(b["name"], b["version"]) for b in software["blas"]}, key=repr),
+    }
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def warnings(
+    machine: Mapping[str, Any],
+    software: Mapping[str, Any],
+    environ: Mapping[str, str],
+    load: Mapping[str, Any],
+) -> list[str]:
+    """Return what makes measurements here slow, unfair or unsteady, and what to do.
+
+    Parameters
+    ----------
+    machine, software, load : mapping
+        Answers of `describe`, `software` and `load`.
+    environ : mapping of str to str
+        The surrounding shell's environment, such as ``os.environ``.
+
+    Returns
+    -------
+    list of str
+        One line each; empty if nothing is wrong.
+    """
+    found = [
+        f"{name}={value} is set: {OVERRIDES[name]}. The book's measurements run without it; "
+        f"for your own, `unset {name}`."
+        for name, value in overrides(environ).items()
+    ]
+    found += [
+        f"NumPy's BLAS runs its {library['kernel_family']} kernels, which leave the 512-bit "
+        "vectors of this processor unused. Remove what forces them, or upgrade NumPy."
+        for library in software["blas"]
+        if machine["vector_bits"] == 512
+        and (library["kernel_family"] or "").lower() in NARROW_FAMILIES
+    ]
+    if "powersave" in (machine["governor"] or ""):
+        found.append(
+            "The clock governor is 'powersave': the clock rises late or not at all. "
+            "Before measuring, `sudo cpupower frequency-set -g performance`."
+        )
+    if machine["virtualised"]:
+        found.append(
+            "This is a virtual machine: its host can take the processor away and may report "
+            "caches that are not there. Trust intervals, not single runs."
+        )
+    return found + _crowding(machine["logical_cores"], load)
+
+
+def _crowding(cores: int | None, load: Mapping[str, Any]) -> list[str]:
+    found = []
+    average = load["load_average"][0] if load["load_average"] else 0
+    if cores and average > BUSY * cores:
+        found.append(
+            f"Load average {average:.1f} on {_count(cores, 'CPU')}: other programs are running. "
+            "Close them, or wait a minute if they were yours."
+        )
+    quota = load["cpu_quota"]
+    if cores and quota and quota < cores:
+        found.append(
+            f"This container may use {quota:g} of {_count(cores, 'CPU')}' time and stands still "
+            "when that is spent. Start it without a CPU limit to measure."
+        )
+    return found
+
+
+def card(machine: Mapping[str, Any], software: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the machine card: rows of label and value, in words.
+
+    Parameters
+    ----------
+    machine, software : mapping
+        Answers of `describe` and `software`, here or from a record.
+    """
+
+    def known(name: str, words: Callable[[Any], str] = str) -> str:
+        value = machine[name]
+        return f"unknown: {machine['unknown'][name]}" if value is None else words(value)
+
+    return [
+        ("System", f"{machine['system']} on {machine['architecture']}"),
+        ("Processor", known("model")),
+        ("Cores", known("physical_cores", lambda cores: _count(cores, "core"))),
+        ("Logical CPUs", known("logical_cores", lambda cpus: f"{cpus} usable by this process")),
+        ("Widest vector", known("vector_bits", _vector_words)),
+        ("Vector instructions", known("vector_features", ", ".join)),
+        *(_cache_rows(machine["caches"] or []) or [("Caches", known("caches"))]),
+        ("Memory", known("memory_bytes", _size)),
+        ("Hypervisor", known("hypervisor")),
+        ("Clock governor", known("governor")),
+        *[("BLAS", _blas_words(library)) for library in software["blas"]],
+        ("Python", software["python"]),
+        ("NumPy", software["numpy"] or "not installed"),
+        ("Numba", software["numba"] or "not installed"),
+    ]
+
+
+def _cache_rows(caches: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return one row per level and type; on a hybrid processor it holds several caches."""
+    rows: dict[str, list[str]] = {}
+    for cache in caches:
+        level = "?" if cache["level"] is None else cache["level"]
+        kind = f" {cache['type']}" if cache["type"] in ("data", "instruction") else ""
+        same_level = [c for c in caches if (c["level"], c["type"]) == (cache["level"], cache["type"])]
+        where = f" (on {_count(cache['cpus'], 'CPU')})" if len(same_level) > 1 else ""
+        rows.setdefault(f"L{level}{kind} cache", []).append(_cache_words(cache) + where)
+    return [(label, "; ".join(words)) for label, words in rows.items()]
+
+
+def _cache_words(cache: Mapping[str, Any]) -> str:
+    sharers = cache["shared_by_cores"]
+    words = "size unknown" if cache["size_bytes"] is None else _size(cache["size_bytes"])
+    if sharers:
+        words += " per core" if sharers == 1 else f" shared by {sharers} cores"
+    if cache["ways"]:
+        words += f", {cache['ways']}-way"
+    if cache["line_bytes"]:
+        words += f", {cache['line_bytes']}-byte lines"
+    return words
+
+
+def _vector_words(bits: int) -> str:
+    return f"{bits} bits: {bits // 32} float32 or {bits // 64} float64"
+
+
+def _blas_words(library: Mapping[str, Any]) -> str:
+    family, threads = library["kernel_family"], library["threads"]
+    parts = [
+        f"{library['name']} {library['version'] or '(version unknown)'}",
+        f"{family} kernels" if family else "kernel family unknown: the library does not say",
+        _count(threads, "thread") if threads else "threads unknown: the library does not say",
+    ]
+    return ", ".join(parts)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _size(size_bytes: int) -> str:
+    """Return a size as data sheets have it: no digits after a whole number."""
+    power = min(3, max(0, (size_bytes.bit_length() - 1) // 10))
+    return f"{round(size_bytes / 1024**power, 2):g} {('B', 'KiB', 'MiB', 'GiB')[power]}"
