@@ -1,0 +1,173 @@
+"""
+2 · Time it honestly
+====================
+
+**Need.** Two runs of the same program disagree. Before asking which of two
+kernels is faster, we have to know how far a kernel differs from itself.
+
+Everything in this book is measured the way this page shows, and the page earns
+that trust by putting the method to the test: it is given two functions that are
+equal by construction, and one that is slower by a known amount. A method that
+finds a difference in the first case, or none in the second, would be useless,
+however many decimals it prints.
+
+**Predict.** Suppose the machine slows down steadily while we measure, as a
+laptop does when it warms up. We time function A for a while, and then function
+B for as long. Both are the same function. How much slower will B seem? Write
+your number down before you read on.
+"""
+
+from accel import figures, kernels
+from accel.kernels import planted
+from accel.timing import Case, measure, report
+
+ROUNDS, SAMPLE_NS = 40, 4_000_000
+
+
+def slowed(seconds):
+    """Return by what factor the machine of `planted` is slower after so many seconds."""
+    return 1 + planted.DRIFT_PER_SECOND * seconds
+
+
+turn_s = ROUNDS * SAMPLE_NS * 1e-9  # how long each function has the machine to itself
+predicted = slowed(0.5 * turn_s) / slowed(1.5 * turn_s)
+report.Sentence(
+    f"The model: A is timed in the middle of its turn, after {0.5 * turn_s:.2g} s, and B after "
+    f"{1.5 * turn_s:.2g} s. B will seem to run at {predicted:.2g} times the speed of A."
+)
+
+# %%
+# The experiment that fools us
+# ----------------------------
+#
+# ``first`` and ``second`` are two names of one function. It computes
+# ``alpha * x + y`` and then keeps the core busy a little longer with every second
+# that has passed. First the way most scripts do it: run one to completion, then
+# the other. Then in turns, in a Williams design, where each function takes every
+# position in a round equally often and follows every other equally often. The
+# baseline enters twice, and what separates it from itself is the noise floor.
+
+twins = Case(**kernels.case("saxpy", ["first", "second"], n=20_000, dtype="float32"), baseline="first")
+turns = dict(rounds=ROUNDS, min_rounds=ROUNDS, min_sample_ns=SAMPLE_NS)
+sequential = measure(
+    "time_it.drift_sequential", "Does order matter when the machine drifts?",
+    [twins], budget_s=10, order="sequential", **turns,
+)  # fmt: skip
+interleaved = measure(
+    "time_it.drift_interleaved", "Does taking turns cancel the drift?",
+    [twins], budget_s=10, **turns,
+)  # fmt: skip
+figures.drift(
+    sequential,
+    interleaved,
+    alt="Samples of two equal functions in time order. One after the other, the second sits "
+    "higher than the first. In turns, both lie on one slope.",
+)
+
+# %%
+# **Verdict.** The one-after-the-other run is judged by the same rules as every
+# other experiment here. Its own control, the baseline's second entry, came last
+# and met the slowest machine of all.
+
+report.paragraph(
+    "One after the other: " + report.speedup_sentence(sequential.cases[0], "second"),
+    f"The ratio it would have printed is {report.times(sequential.cases[0].speedup('second'))}.",
+    "In turns: " + report.speedup_sentence(interleaved.cases[0], "second"),
+)
+
+# %%
+# **Explain.** Drift is slow compared with a round, so the samples of one round
+# share it and it cancels in their ratio. It does not cancel between two blocks
+# that are minutes apart. Averaging more samples does not help: the average of a
+# biased quantity is biased, only more precisely.
+#
+# Two more things can be wrong before a single ratio is formed. The clock has a
+# smallest step (:measured:`time_it.noise: clock resolution` here), so a sample
+# must last a thousand of them; and the first calls of a kernel are different
+# from all later ones, because they compile, load code, touch fresh pages and
+# train branch predictors.
+
+warmup = measure(
+    "time_it.warmup", "When has a kernel settled?",
+    [Case(**kernels.case("saxpy", ["numpy", "compiled"], n=20_000, dtype="float32"), baseline="numpy")],
+    budget_s=6, warmup_s=0, min_sample_ns=0, rounds=60, min_rounds=60,
+)  # fmt: skip
+figures.warmup(
+    warmup,
+    alt="Time of each call in a fresh process. The first call is far above the rest; "
+    "the following ones settle.",
+)
+
+# %%
+# The first call is therefore stored apart, shown, and never averaged in. Then
+# each kernel is called for a while, and only then timed.
+#
+# The noise floor
+# ---------------
+#
+# Inside one process, all is now done that can be. What remains is what a process
+# is born with: where its arrays and its code happen to lie. Re-running the
+# *process* changes that, re-running the loop does not. So the process is the
+# unit of replication: six fresh processes give six medians, and the range of six
+# medians holds the true one unless all six fell on the same side, as six coins
+# all come up heads or all tails in 1 of 32 throws. No normal distribution is
+# assumed, and no outlier is dropped.
+#
+# A planted slow-down of one element in twenty shows that the floor is low enough
+# to be useful.
+
+known = measure(
+    "time_it.noise", "How far does a kernel differ from itself?",
+    [Case(**kernels.case("saxpy", ["numpy", "planted"], n=200_000, dtype="float32"), baseline="numpy")],
+    budget_s=10, rounds=24,
+)  # fmt: skip
+figures.noise(
+    known,
+    alt="Left, how far rounds of one kernel against itself deviate from zero; most lie close to "
+    "it, some far out. Right, every sample in time order, process by process.",
+)
+report.paragraph(
+    f"Here a kernel differs from itself by up to {report.floor_text(known.cases[0])}: "
+    "below that, this book claims nothing.",
+    report.speedup_sentence(known.cases[0], "planted"),
+    report.stamp(known),
+)
+
+# %%
+# **When not to.** If one version takes an hour and the other a minute, use a wall
+# clock. The care of this page is for differences of a few per cent, and its price
+# is time: six processes, each warmed up, for every comparison. Nor does it
+# replace a profile: it tells which of two kernels is faster, not whether the
+# kernel matters to your program.
+#
+# **Your turn.** Write ``measure(f, g)``, which returns "f", "g" or "cannot tell".
+# It must answer "cannot tell" for the twins, and find the planted slow-down of
+# ``saxpy_slower``. Start from this, which fails the first test:
+#
+# .. code-block:: python
+#
+#     import time
+#     import numpy as np
+#     from accel.kernels import operation, planted
+#
+#     def measure(f, g, arguments):
+#         times = []
+#         for function in (f, g):
+#             start = time.perf_counter()
+#             for _ in range(2000):
+#                 function(*arguments)
+#             times.append(time.perf_counter() - start)
+#         return "f" if times[0] < times[1] else "g"
+#
+#     arguments = operation("saxpy").inputs(n=20_000, dtype="float32")
+#     twin = planted.saxpy_on_slowing_machine
+#     print(measure(twin, twin, arguments), "should be: cannot tell")
+#
+# **Next need.** Now that a difference can be trusted, the first one to look for
+# is the largest: who runs the inner loop? That is page 7, *Vectorise*.
+#
+# Sources: E. J. Williams, *Australian Journal of Scientific Research* A 2 (1949),
+# on balanced designs; T. Mytkowicz and others, "Producing wrong data without
+# doing anything obviously wrong!", ASPLOS (2009), on layout effects, sections 2–4;
+# T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM
+# (2013), on where to replicate, section 4.
