@@ -1,0 +1,45 @@
+"""Figures of the book: drawn from records, light and dark, with words for those who cannot see.
+
+Each function takes a record and `alt`, what the figure shows in a sentence. Its
+numbers are added to that sentence from the record, by the `describe_*` function
+of the same name. In the book the picture goes onto the page; a script run by
+itself writes it next to its records and prints where.
+
+Importing this loads matplotlib, and nothing below this package imports it.
+"""
+
+from accel.figures.curves import (
+    describe_speedups,
+    describe_sweep,
+    fastest,
+    speedup_curve,
+    sweep,
+)
+from accel.figures.ladders import describe_ladder, ladder, rungs
+from accel.figures.look import FigureError
+from accel.figures.weather import (
+    describe_drift,
+    describe_noise,
+    describe_warmup,
+    drift,
+    noise,
+    warmup,
+)
+
+__all__ = [
+    "FigureError",
+    "describe_drift",
+    "describe_ladder",
+    "describe_noise",
+    "describe_speedups",
+    "describe_sweep",
+    "describe_warmup",
+    "drift",
+    "fastest",
+    "ladder",
+    "noise",
+    "rungs",
+    "speedup_curve",
+    "sweep",
+    "warmup",
+]

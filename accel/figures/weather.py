@@ -1,0 +1,279 @@
+"""Figures of the measurement itself: its noise, its warm-up, its drift."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from accel.figures.look import FigureError, Look, Palette, Picture, present
+from accel.figures.parts import LABEL_SIZE, axes, headline, readable
+from accel.timing import noise as floors
+from accel.timing import paired, words
+from accel.timing.records import CaseView, Record
+from accel.timing.stats import median
+
+#: More points than this are drawn as an image inside the SVG, which stays small.
+_MANY_POINTS = 2000
+
+
+def _panels(
+    figure: Figure, look: Look, *, left: float = 0.62, between: float = 0.75
+) -> tuple[Axes, Axes]:
+    """Two axes: side by side on a wide page, one above the other on a narrow one."""
+    width, height = figure.get_size_inches()
+    right, top, bottom = 0.15, 0.42, 0.5
+    if look.narrow:
+        tall = (height - 2 * (top + bottom)) / 2
+        box = (left / width, 1 - (left + right) / width, tall / height)
+        first = (box[0], (height - top - tall) / height, box[1], box[2])
+        second = (box[0], bottom / height, box[1], box[2])
+    else:
+        each = (width - 2 * left - right - between + left) / 2
+        tall = (height - top - bottom) / height
+        first = (left / width, bottom / height, each / width, tall)
+        second = ((left + each + between) / width, bottom / height, each / width, tall)
+    return figure.add_axes(first), figure.add_axes(second)
+
+
+def _percent(log_ratio: float) -> float:
+    return 100 * (math.exp(log_ratio) - 1)
+
+
+def _again_percent(case: CaseView) -> list[list[float]]:
+    """Deviation of the baseline from itself in per cent: a list per process, in time order."""
+    return [
+        [_percent(math.log(first / second)) for first, second in zip(mine, again, strict=True)]
+        for mine, again in zip(case.samples(case.baseline), case.samples_again(), strict=True)
+    ]
+
+
+def noise(record: Record, *, alt: str, **where) -> None:
+    """Show how a kernel differs from itself: round by round, and every sample in time order.
+
+    The shaded band is the noise floor. No sample is left out.
+
+    Parameters
+    ----------
+    record : Record
+        Of an A/A experiment; any experiment has one.
+    alt : str
+        What the figure shows, in a sentence; its numbers are added.
+    **where
+        Parameters of the case, if there are several.
+    """
+    case = record.case(**where)
+
+    def draw(figure: Figure, look: Look) -> None:
+        left, right = _panels(figure, look)
+        _noise_histogram(left, look, case)
+        _noise_in_time(right, look, case)
+
+    numbers = describe_noise(record, **where)
+    present(Picture(f"{record.experiment}-noise", alt, numbers, draw, 3.4, 5.6))
+
+
+def _noise_histogram(ax: Axes, look: Look, case: CaseView) -> None:
+    palette = look.palette
+    percent = [value for process in _again_percent(case) for value in process]
+    edge = 100 * (floors.floor(case.resolution) - 1)
+    ax.axvspan(-edge, edge, color=palette.band, linewidth=0, zorder=0)
+    bins = min(40, max(10, round(2 * len(percent) ** (1 / 2))))
+    ax.hist(percent, bins=bins, color=palette.compiled, alpha=0.85, zorder=2)
+    ax.axvline(0, color=palette.muted, linewidth=1, zorder=3)
+    ax.set_xlabel(f"difference from itself, % (band: floor ±{words.number(edge)} %)")
+    ax.grid(axis="x", visible=False)
+    headline(ax, "rounds", palette)
+    if look.narrow:
+        ax.set_xlabel(f"difference, % (band: floor ±{words.number(edge)} %)")
+
+
+def _noise_in_time(ax: Axes, look: Look, case: CaseView) -> None:
+    palette = look.palette
+    samples = case.samples(case.baseline)
+    scale, unit = _scale([time for process in samples for time in process])
+    start, many = 0, sum(map(len, samples)) > _MANY_POINTS
+    for process in samples:
+        xs = range(start, start + len(process))
+        if start:
+            ax.axvline(start - 0.5, color=palette.grid, linewidth=0.8, zorder=0)
+        ax.plot(xs, [time / scale for time in process], linestyle="none", marker="o",
+                markersize=3, color=palette.compiled, alpha=0.7, rasterized=many)  # fmt: skip
+        middle = median(process) / scale
+        ax.plot([xs[0], xs[-1]], [middle, middle], color=palette.ink, linewidth=1.4)
+        start += len(process)
+    ax.grid(axis="x", visible=False)
+    ax.set_xlabel(f"sample, in time order; {len(samples)} processes")
+    _headline_right(ax, f"{unit} per call; line: median of a process", palette)
+
+
+def _headline_right(ax: Axes, text: str, palette: Palette) -> None:
+    """The quantity above the axes, set at their own left edge."""
+    box = ax.get_position()
+    lift = 0.14 / ax.figure.get_size_inches()[1]
+    ax.figure.text(box.x0 - 0.01, box.y1 + lift, text, color=palette.muted, size=LABEL_SIZE)
+
+
+def _scale(times_ns: Sequence[float]) -> tuple[float, str]:
+    """Unit in which the typical time is between 1 and 1000."""
+    typical = median(times_ns)
+    _, unit = words.duration(typical).split(words.NO_BREAK)
+    return {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit], unit
+
+
+def describe_noise(record: Record, **where) -> str:
+    """Return the numbers of the noise figure in words."""
+    case = record.case(**where)
+    rounds = [value for process in _again_percent(case) for value in process]
+    medians = [
+        _percent(value)
+        for value in paired.process_log_ratios(case.samples(case.baseline), case.samples_again())
+    ]
+    edge = 100 * (floors.floor(case.resolution) - 1)
+    return (
+        f"{len(rounds)} rounds in {len(medians)} processes differ by {min(rounds):+.2g} % to "
+        f"{max(rounds):+.2g} %; the medians of the processes by {min(medians):+.2g} % to "
+        f"{max(medians):+.2g} %; the noise floor is ±{words.number(edge)} %."
+    )
+
+
+def warmup(record: Record, *, alt: str, kernels: Sequence[str] | None = None, **where) -> None:
+    """Show the time of the first calls of a fresh process, the very first one apart.
+
+    Parameters
+    ----------
+    record : Record
+        Of an experiment that times single calls.
+    alt : str
+        What the figure shows, in a sentence; its numbers are added.
+    kernels : sequence of str, optional
+        All of the case otherwise.
+    **where
+        Parameters of the case, if there are several.
+    """
+    case = record.case(**where)
+    shown = list(kernels or case.kernels)
+
+    def draw(figure: Figure, look: Look) -> None:
+        palette = look.palette
+        ax = axes(figure, left=0.6, right=0.98 if look.narrow else 1.25)
+        times = [time for kernel in shown for process in case.samples(kernel) for time in process]
+        scale, unit = _scale(times)
+        for kernel in shown:
+            _warmup_lines(ax, look, case, kernel, scale)
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+        ax.yaxis.set_minor_formatter(lambda value, _: "")
+        ax.set_xlim(left=0)
+        ax.set_xlabel("call of a fresh process; 1 is the first")
+        headline(ax, f"{unit} per call", palette)
+
+    numbers = describe_warmup(record, kernels=shown, **where)
+    present(Picture(f"{record.experiment}-warmup", alt, numbers, draw))
+
+
+def _warmup_lines(ax: Axes, look: Look, case: CaseView, kernel: str, scale: float) -> None:
+    palette, instrument = look.palette, case.instrument(kernel)
+    color = palette.of(instrument)
+    processes = case.samples(kernel)
+    calls = range(2, 2 + min(map(len, processes)))
+    for first, process in zip(case.first_call_ns(kernel), processes, strict=True):
+        ax.plot([1], [first / scale], marker=look.marker(instrument), linestyle="none",
+                color=color, markerfacecolor=palette.background, markeredgewidth=1.4)  # fmt: skip
+        ax.plot(calls, [time / scale for time in process[: len(calls)]], color=color,
+                linewidth=0.7, alpha=0.45)  # fmt: skip
+    middle = [median([process[call - 2] for process in processes]) / scale for call in calls]
+    ax.plot(calls, middle, color=color)
+    ax.annotate(readable(kernel), (calls[-1], middle[-1]), xytext=(8, 0), va="center", size=LABEL_SIZE,
+                textcoords="offset points", color=color, annotation_clip=False)  # fmt: skip
+
+
+def describe_warmup(record: Record, *, kernels: Sequence[str] | None = None, **where) -> str:
+    """Return the numbers of the warm-up figure in words."""
+    case = record.case(**where)
+    parts = []
+    for kernel in kernels or case.kernels:
+        later = median([median(process) for process in case.samples(kernel)])
+        first = median(case.first_call_ns(kernel))
+        parts.append(
+            f"{readable(kernel)}: first call {words.duration(first)}, "
+            f"later calls {words.duration(later)}"
+        )
+    return f"{'; '.join(parts)}."
+
+
+def drift(sequential: Record, interleaved: Record, *, alt: str, **where) -> None:
+    """Show two kernels on a machine that drifts, measured in two orders.
+
+    Samples stand in the order they were taken; above each panel is the ratio that
+    its order of measuring arrives at.
+
+    Parameters
+    ----------
+    sequential, interleaved : Record
+        The same two kernels: one to completion then the other, and in turns.
+    alt : str
+        What the figure shows, in a sentence; its numbers are added.
+    **where
+        Parameters of the case, if there are several.
+
+    Raises
+    ------
+    FigureError
+        If the case has not two kernels, or `alt` is empty.
+    """
+    orders = [(sequential.case(**where), True), (interleaved.case(**where), False)]
+    shown = [case.samples(name) for case, _ in orders for name in (case.baseline, _challenger(case))]
+    unit = _scale([time for samples in shown for process in samples for time in process])
+
+    def draw(figure: Figure, look: Look) -> None:
+        panels = _panels(figure, look)
+        for ax, (case, one_by_one) in zip(panels, orders, strict=True):
+            _drift_panel(ax, look, case, one_by_one, unit)
+        low = min(ax.get_ylim()[0] for ax in panels)
+        high = max(ax.get_ylim()[1] for ax in panels)
+        for ax in panels:
+            ax.set_ylim(low, high)
+
+    numbers = describe_drift(sequential, interleaved, **where)
+    present(Picture(f"{sequential.experiment}-drift", alt, numbers, draw, 3.4, 5.8))
+
+
+def _challenger(case: CaseView) -> str:
+    """The kernel that is compared with the baseline."""
+    others = [kernel for kernel in case.kernels if kernel != case.baseline]
+    if len(others) != 1:
+        raise FigureError(f"drift compares two kernels, this case has {', '.join(case.kernels)}")
+    return others[0]
+
+
+def _drift_panel(ax: Axes, look: Look, case: CaseView, one_by_one: bool, unit) -> None:
+    palette, (scale, unit_name) = look.palette, unit
+    styles = ((case.baseline, palette.compiled, "o"), (_challenger(case), palette.interpreter, "^"))
+    rounds = max(map(len, case.samples(case.baseline)))
+    for place, (kernel, color, marker) in enumerate(styles):
+        for process in case.samples(kernel):
+            turns = range(len(process))
+            xs = [place * rounds + turn if one_by_one else 2 * turn + place for turn in turns]
+            ax.plot(xs, [time / scale for time in process], linestyle="none", marker=marker,
+                    markersize=3.2, color=color, alpha=0.55)  # fmt: skip
+        ax.plot([], [], linestyle="none", marker=marker, color=color, label=readable(kernel))
+    ax.grid(axis="x", visible=False)
+    ax.legend(loc="lower right", frameon=False, fontsize=LABEL_SIZE, labelcolor="linecolor",
+              handletextpad=0.1, borderpad=0.1, labelspacing=0.2)  # fmt: skip
+    ax.set_xlabel(f"sample, {'one after the other' if one_by_one else 'in turns'}")
+    ratio = words.with_interval(case.speedup(_challenger(case)), words.factor)
+    _headline_right(ax, f"{unit_name} per call; ratio {ratio}", palette)
+
+
+def describe_drift(sequential: Record, interleaved: Record, **where) -> str:
+    """Return the numbers of the drift figure in words."""
+    said = []
+    for order, record in (("one after the other", sequential), ("in turns", interleaved)):
+        case = record.case(**where)
+        ratio = case.speedup(_challenger(case))
+        apart = "apart from 1" if ratio.excludes(1) else "which includes 1"
+        said.append(f"{order} {words.with_interval(ratio, words.factor)}, {apart}")
+    return f"Measured speed-up: {'; '.join(said)}."
