@@ -287,8 +287,9 @@ def _cache_rows(caches: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
     for cache in caches:
         level = "?" if cache["level"] is None else cache["level"]
         kind = f" {cache['type']}" if cache["type"] in ("data", "instruction") else ""
-        same_level = [c for c in caches if (c["level"], c["type"]) == (cache["level"], cache["type"])]
-        where = f" (on {_count(cache['cpus'], 'CPU')})" if len(same_level) > 1 else ""
+        place = (cache["level"], cache["type"])
+        alone = sum((c["level"], c["type"]) == place for c in caches) == 1
+        where = "" if alone else f" (on {_count(cache['cpus'], 'CPU')})"
         rows.setdefault(f"L{level}{kind} cache", []).append(_cache_words(cache) + where)
     return [(label, "; ".join(words)) for label, words in rows.items()]
 

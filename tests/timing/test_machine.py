@@ -10,7 +10,7 @@ import sys
 import numba.core.config
 import pytest
 
-from accel.timing import machine, machine_macos
+from accel.timing import machine, machine_linux, machine_macos
 
 SOFTWARE = {
     "python": "3.11.9",
@@ -165,8 +165,11 @@ def test_hybrid_processor_lists_the_caches_of_both_kinds_of_core(hybrid):
     facts = linux(hybrid, range(8))
     second = [c for c in facts["caches"] if c["level"] == 2]
     assert (facts["logical_cores"], facts["physical_cores"]) == (8, 6)
-    assert [(c["size_bytes"], c["ways"], c["shared_by"], c["shared_by_cores"], c["cpus"])
-            for c in second] == [(1280 * 1024, 10, 2, 1, 4), (2048 * 1024, 16, 4, 4, 4)]  # fmt: skip
+    keys = ("size_bytes", "ways", "shared_by", "shared_by_cores", "cpus")
+    assert [[c[key] for key in keys] for c in second] == [
+        [1280 * 1024, 10, 2, 1, 4],
+        [2048 * 1024, 16, 4, 4, 4],
+    ]
     rows = dict(machine.card(facts, SOFTWARE))
     assert rows["L2 cache"] == (
         "1.25 MiB per core, 10-way, 64-byte lines (on 4 CPUs); "
@@ -237,7 +240,7 @@ def test_two_kinds_of_arm_core_give_two_names_and_their_common_features(tmp_path
 def test_linux_without_its_files_gives_reasons_and_a_card(tmp_path):
     facts = linux(tmp_path, [0])
     missing = {name for name, value in facts.items() if value is None}
-    assert missing == set(facts["unknown"]) == set(machine.machine_linux.REASONS) - {"logical_cores"}
+    assert missing == set(facts["unknown"]) == machine_linux.REASONS.keys() - {"logical_cores"}
     assert dict(machine.card(facts, SOFTWARE))["Caches"] == "unknown: sysfs lists no caches"
 
 
@@ -271,7 +274,7 @@ def test_sysctl_that_is_not_there_answers_nothing(monkeypatch):
 
 
 def test_both_systems_can_explain_the_same_facts():
-    assert machine.machine_linux.REASONS.keys() == machine_macos.REASONS.keys()
+    assert machine_linux.REASONS.keys() == machine_macos.REASONS.keys()
 
 
 def test_other_systems_are_named_in_the_reason():
