@@ -1,0 +1,18 @@
+"""Shared by all tests: this folder is importable (`synthetic`), the shell is not in the way."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch):
+    """Settings of the shell that runs the tests change no result."""
+    for variable in ("ACCEL_RESULTS", "ACCEL_PROFILE", "ACCEL_PROGRESS", "ACCEL_REMEASURE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """An empty results folder, where records are read and written meanwhile."""
+    folder = tmp_path / "results"
+    monkeypatch.setenv("ACCEL_RESULTS", str(folder))
+    return folder
