@@ -1,0 +1,86 @@
+"""A vector register as a value: explicit SIMD inside Numba functions.
+
+Numba has no vectors. Its compiler finds some by itself, and gives up on exactly the
+loops this book is about: ragged bounds, ``exp``, horizontal steps, a block of
+accumulators that must stay in registers. Here a register is a value with operators,
+and a kernel reads like the arithmetic it does::
+
+    V = vector("float32")                   # as many lanes as this machine's registers
+
+    @jit
+    def squares(x, out):
+        whole = x.size - x.size % V.lanes
+        for i in range(0, whole, V.lanes):
+            v = load(V, x, i)
+            store(out, i, v * v)
+        v = load_first(V, x, whole, x.size - whole)
+        store_first(out, whole, v * v, x.size - whole)
+
+Width is part of the *type*. `vector` and `Tile` return small frozen tokens, and a token
+passed as an argument, or used as a global or closure constant, selects the width while
+compiling. One jitted function so serves every width, and each width has its own entry
+in the on-disk cache. Any width works on any host: LLVM splits registers that the
+machine does not have.
+
+How it works: a Numba type whose data model is an LLVM vector, and for each operation
+one `intrinsic` that emits an LLVM instruction or two. A register tile is an LLVM *array
+of vectors* in SSA form: every update makes a new value, and LLVM's scalar replacement
+gives each accumulator a register of its own. Code generators are Python functions, so
+the loops over a tile run while the kernel compiles, and the kernel comes out unrolled.
+The usual alternative, a template of source text with one local name per accumulator,
+has to be formatted, written to a file, imported and compiled for every tile; here there
+is no text, a traceback points at real lines, and the cache works as for any function.
+
+Two limits. Loads and stores check no bounds, like the instructions they stand for:
+kernels check shapes before they start. And a token class must be importable: Numba
+caches functions by the types of their arguments, and types defined in ``__main__``
+are new in every process, so nothing compiled for them is ever found again.
+
+Source
+------
+LLVM Language Reference: "Vector Type", "Vector Operations", and the intrinsics named
+at each function. Numba manual: "Low-level extension API".
+"""
+
+from accel.simd.arithmetic import (
+    broadcast,
+    exp,
+    floor,
+    fma,
+    horizontal_max,
+    horizontal_sum,
+    maximum,
+    minimum,
+    zeros,
+)
+from accel.simd.compiling import cache_problem, jit
+from accel.simd.memory import load, load_first, pointer, prefetch, store, store_first
+from accel.simd.tiles import tile_accumulate, tile_outer_fma, tile_store, tile_zeros
+from accel.simd.types import Tile, Vector, vector
+
+__all__ = [
+    "Tile",
+    "Vector",
+    "broadcast",
+    "cache_problem",
+    "exp",
+    "floor",
+    "fma",
+    "horizontal_max",
+    "horizontal_sum",
+    "jit",
+    "load",
+    "load_first",
+    "maximum",
+    "minimum",
+    "pointer",
+    "prefetch",
+    "store",
+    "store_first",
+    "tile_accumulate",
+    "tile_outer_fma",
+    "tile_store",
+    "tile_zeros",
+    "vector",
+    "zeros",
+]

@@ -1,0 +1,97 @@
+"""Compile once, and remember: the `jit` that every compiled kernel uses."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import pickle
+from pathlib import Path
+
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+
+
+def jit(function=None, /, *, signatures=(), **options):
+    """Compile a function with Numba, and keep the machine code on disk where possible.
+
+    As ``numba.njit(cache=True)``, with two differences. It turns nobody away: where
+    there is no folder to keep code in (a read-only installation without a home, a full
+    disk) Numba raises, at import; here each process compiles anew and `cache_problem`
+    says why. And it notices more: Numba discards cached code when the *function's* file
+    changes, although code from `accel.simd` is part of it; here a change of that counts.
+
+    Parameters
+    ----------
+    function : callable
+        What to compile. Left out where there are options: ``@jit(fastmath=...)``.
+    signatures : sequence of tuple of numba types, optional
+        Compile for these argument types at once and for no others ever. Arguments of
+        other types are converted where that is safe, so that a signature of arrays "in
+        any layout" serves all layouts with one compilation. By default compile for
+        each new combination of argument types, when it is first called.
+    **options
+        For `numba.njit`.
+
+    Returns
+    -------
+    dispatcher : callable
+    """
+    if function is None:
+        return functools.partial(jit, signatures=signatures, **options)
+    dispatcher = numba.njit(**options)(function)
+    try:
+        dispatcher._cache = _Cache(function)  # all that njit(cache=True) does, with our class
+    except RuntimeError as error:  # "no locator available"
+        _problems.append(str(error))
+    for arguments in signatures:
+        dispatcher.compile(arguments)
+    dispatcher.disable_compile(bool(signatures))
+    return dispatcher
+
+
+def cache_problem() -> str | None:
+    """Return why compiled code is not kept on disk, or None if it is."""
+    return _problems[-1] if _problems else None
+
+
+_problems: list[str] = []
+
+# What reading or writing a cache file may raise: no access, no space, a damaged file.
+_FAILURES = (OSError, EOFError, AttributeError, ImportError, IndexError, pickle.UnpicklingError)
+
+
+def _digest_of_this_package() -> str:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+class _CacheFiles(CompileResultCacheImpl):
+    """Cache files whose names carry this package's digest.
+
+    In the name, not inside: an index is unpickled as a whole, and one written by
+    another version of this package may hold types that no longer exist.
+    """
+
+    _digest = _digest_of_this_package()[:12]
+
+    def get_filename_base(self, fullname, abiflags):
+        return f"{super().get_filename_base(fullname, abiflags)}-{self._digest}"
+
+
+class _Cache(FunctionCache):
+    """Numba's cache, with these files, whose failures cost only time."""
+
+    _impl_class = _CacheFiles
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except _FAILURES as error:
+            _problems.append(f"{self.cache_path}: {type(error).__name__}: {error}")
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except _FAILURES as error:
+            _problems.append(f"{self.cache_path}: {type(error).__name__}: {error}")
