@@ -11,22 +11,16 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accel.timing import noise, paired
+from accel.timing import noise, paired, schema
 from accel.timing.stats import Interval
 
 KIND = "accel-record"
 SCHEMA = 1
-
-_REQUIRED = (
-    "experiment", "question", "script", "profile", "created", "elapsed_s", "budget_s",
-    "sources", "machine", "fingerprint", "software", "clock", "protocol", "cases",
-)  # fmt: skip
-_REQUIRED_IN_CASE = ("operation", "parameters", "flops", "compulsory_bytes", "baseline", "kernels")
 
 
 class RecordError(ValueError):
@@ -294,12 +288,15 @@ def read(path: str | Path) -> Record:
     Raises
     ------
     RecordError
-        If the file is not JSON, not a record, of another schema, or incomplete.
+        If the file cannot be read, is not JSON, not a record, of another schema,
+        or damaged (see `accel.timing.schema`).
     """
     path = Path(path)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RecordError(f"{path.name}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{path.name}: not a record but damaged JSON ({error}); delete it") from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise RecordError(f"{path.name}: not a record (no kind {KIND!r})")
@@ -308,16 +305,11 @@ def read(path: str | Path) -> Record:
             f"{path.name}: record schema {data.get('schema')!r}, this version reads {SCHEMA}; "
             "read it with the accel that wrote it, or measure again"
         )
-    _require(data, _REQUIRED, path.name)
-    for number, case in enumerate(data["cases"]):
-        _require(case, _REQUIRED_IN_CASE, f"{path.name}: case {number}")
+    try:
+        schema.check(data)
+    except schema.Fault as fault:
+        raise RecordError(f"{path.name}: damaged record: {fault}; delete it") from None
     return Record(data)
-
-
-def _require(data: Any, keys: Sequence[str], where: str) -> None:
-    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
-    if missing:
-        raise RecordError(f"{where}: incomplete record, missing {', '.join(missing)}; delete it")
 
 
 def write(data: Mapping[str, Any], folder: Path | None = None) -> Path:
@@ -326,10 +318,13 @@ def write(data: Mapping[str, Any], folder: Path | None = None) -> Path:
     Raises
     ------
     RecordError
-        If the folder cannot be written; the message names it.
+        If the folder cannot be written, or a value is no JSON; the message names it.
     """
     path = path_of(data["experiment"], folder)
-    text = json.dumps(data, indent=1, allow_nan=False)
+    try:
+        text = json.dumps(data, indent=1, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"cannot write record {path.name}: {error}") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_text(path, text + "\n")
