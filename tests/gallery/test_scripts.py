@@ -1,0 +1,99 @@
+"""Every gallery script keeps the spine of the course, and its time budgets."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from accel.build import planned_budgets
+from accel.timing.experiment import PROFILES
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted((ROOT / "gallery").glob("*/plot_*.py"))
+
+#: Time that all experiments of one page may take, in s, and of the whole book so far.
+PAGE_BUDGET_S = {"quick": 45, "standard": 270, "publish": 900}
+BOOK_BUDGET_S = {"quick": 90, "standard": 540, "publish": 1800}
+
+SPINE = (
+    "**Need.**",
+    "**Predict.**",
+    "**Verdict.**",
+    "**Explain.**",
+    "**When not to.**",
+    "**Your turn.**",
+    "**Next need.**",
+    "Sources:",
+)
+
+
+@pytest.fixture(params=SCRIPTS, ids=lambda path: path.stem)
+def script(request):
+    return request.param
+
+
+def test_there_are_pages_to_test():
+    assert len(SCRIPTS) >= 3
+
+
+def test_folder_script_and_title_carry_the_same_number(script):
+    number = script.stem.split("_")[1]
+    title = ast.get_docstring(ast.parse(script.read_text("utf-8"))).splitlines()[0]
+    assert script.parent.name.startswith(f"{number}_")
+    assert title.startswith(f"{int(number)} · ")
+    assert (script.parent / "GALLERY_HEADER.rst").exists()
+
+
+def test_a_page_has_the_whole_spine_in_order(script):
+    text = script.read_text("utf-8")
+    places = [text.find(part) for part in SPINE]
+    assert -1 not in places, f"missing {SPINE[places.index(-1)]}"
+    assert places == sorted(places)
+
+
+def test_every_experiment_states_a_budget_that_can_be_read_without_running_it(script):
+    tree = ast.parse(script.read_text("utf-8"))
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measure"
+    ]
+    names = [call.args[0].value for call in calls]
+    assert calls
+    assert set(names) <= set(planned_budgets(ROOT, 1.0))
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_budgets_fit_into_a_page_and_into_the_book(profile):
+    total = 0.0
+    for script in SCRIPTS:
+        names = {
+            node.args[0].value
+            for node in ast.walk(ast.parse(script.read_text("utf-8")))
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measure"
+        }
+        budgets = planned_budgets(ROOT, PROFILES[profile].budget_factor)
+        page = sum(budgets[name] for name in names)
+        assert page <= PAGE_BUDGET_S[profile], script.name
+        total += page
+    assert total <= BOOK_BUDGET_S[profile]
+
+
+def test_no_speed_is_typed_into_the_prose(script):
+    prose = [
+        line
+        for line in script.read_text("utf-8").splitlines()
+        if "× faster" in line or "x faster" in line or "times faster" in line
+    ]
+    assert prose == []
+
+
+def test_a_script_runs_on_its_own_with_the_library_alone(script):
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(script.read_text("utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+    }
+    assert imported == {"accel"}
