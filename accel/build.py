@@ -128,20 +128,26 @@ def find_root(start: Path) -> Path:
     )
 
 
-def planned_budgets(root: Path, factor: float) -> dict[str, float]:
-    """Return the time budget in s of every experiment, read from the gallery scripts.
+def budgets_of(script: Path) -> dict[str, float]:
+    """Return the quick profile's time budget in s of every experiment in a gallery script.
 
     Finds the calls ``measure("name", ..., budget_s=number)`` without running them.
     """
     budgets = {}
-    for script in sorted((root / "gallery").glob("*/plot_*.py")):
-        for node in ast.walk(ast.parse(script.read_text("utf-8"), str(script))):
-            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measure"):
-                continue
-            seconds = [k.value for k in node.keywords if k.arg == "budget_s"]
-            if seconds and isinstance(node.args[0], ast.Constant):
-                budgets[node.args[0].value] = ast.literal_eval(seconds[0]) * factor
+    for node in ast.walk(ast.parse(script.read_text("utf-8"), script.name)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measure":
+            arguments = {keyword.arg: keyword.value for keyword in node.keywords}
+            budgets[ast.literal_eval(node.args[0])] = ast.literal_eval(arguments["budget_s"])
     return budgets
+
+
+def planned_budgets(root: Path, factor: float) -> dict[str, float]:
+    """Return the time budget in s of every experiment of the book under a profile."""
+    return {
+        name: seconds * factor
+        for script in sorted((root / "gallery").glob("*/plot_*.py"))
+        for name, seconds in budgets_of(script).items()
+    }
 
 
 def build(

@@ -51,11 +51,11 @@ twins = Case(**kernels.case("saxpy", ["first", "second"], n=20_000, dtype="float
 turns = dict(rounds=ROUNDS, min_rounds=ROUNDS, min_sample_ns=SAMPLE_NS)
 sequential = measure(
     "time_it.drift_sequential", "Does order matter when the machine drifts?",
-    [twins], budget_s=10, order="sequential", **turns,
+    [twins], budget_s=8, order="sequential", **turns,
 )  # fmt: skip
 interleaved = measure(
     "time_it.drift_interleaved", "Does taking turns cancel the drift?",
-    [twins], budget_s=10, **turns,
+    [twins], budget_s=8, **turns,
 )  # fmt: skip
 figures.drift(
     sequential,
@@ -119,7 +119,7 @@ figures.warmup(
 known = measure(
     "time_it.noise", "How far does a kernel differ from itself?",
     [Case(**kernels.case("saxpy", ["imitated", "planted"], n=20_000, dtype="float32"), baseline="imitated")],
-    budget_s=10, rounds=24,
+    budget_s=6, rounds=24,
 )  # fmt: skip
 figures.noise(
     known,

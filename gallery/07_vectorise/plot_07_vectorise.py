@@ -66,8 +66,8 @@ def ladder_of(operation, key="n", lengths=LENGTHS):
     return cases
 
 
-relu = measure("vectorise.relu", "What does the interpreter cost?", ladder_of("relu"), budget_s=8)
-saxpy = measure("vectorise.saxpy", "And with two inputs?", ladder_of("saxpy"), budget_s=8)
+relu = measure("vectorise.relu", "What does the interpreter cost?", ladder_of("relu"), budget_s=6)
+saxpy = measure("vectorise.saxpy", "And with two inputs?", ladder_of("saxpy"), budget_s=6)
 figures.speedup_curve(
     saxpy,
     over="loop",
@@ -109,7 +109,7 @@ report.paragraph(
 # vectors do both: one pass, and 16 numbers at once where the machine has 512-bit
 # registers.
 
-gelu = measure("vectorise.gelu", "What if there is real arithmetic?", ladder_of("gelu"), budget_s=10)
+gelu = measure("vectorise.gelu", "What if there is real arithmetic?", ladder_of("gelu"), budget_s=8)
 image = measure(
     "vectorise.normalise_image",
     "And for an augmentation step on images?",

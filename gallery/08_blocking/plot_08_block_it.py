@@ -55,7 +55,7 @@ ladder = measure(
     "block_it.ladder",
     "How far is each way to multiply matrices from the best one?",
     [Case(**kernels.case("matmul", steps_at(n), n=n, dtype="float32"), baseline="blas") for n in SIZES],
-    budget_s=30,
+    budget_s=22,
 )  # fmt: skip
 figures.ladder(
     ladder,
@@ -98,7 +98,7 @@ integers = measure(
         )
         for n in ((128, 256) if profile().name == "quick" else (128, 256, 512, 1024))
     ],
-    budget_s=8,
+    budget_s=6,
 )
 report.range_sentence(integers, "numpy_int64_blocked", over="numpy_int64")
 
@@ -124,7 +124,7 @@ sweep = measure(
             baseline="ikj",
         )
     ],
-    budget_s=10,
+    budget_s=8,
 )
 figures.sweep(
     sweep,
