@@ -23,6 +23,7 @@ from typing import Any
 
 from accel.timing import isolate, machine, records
 from accel.timing.isolate import WorkerFailed
+from accel.timing.order import ORDERS
 from accel.timing.records import Record, RecordError, describe_parameters
 from accel.timing.stats import median
 
@@ -61,6 +62,14 @@ class Protocol:
     order: str = "williams"
     cache: str = "warm"
     threads: int = 1
+
+    def __post_init__(self):
+        for name, choices in (("order", ORDERS), ("cache", ("warm", "cold"))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+        for name in ("processes", "rounds", "min_rounds", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -169,10 +178,14 @@ def measure(
     MeasurementError
         If a kernel raises, answers wrongly, crashes, or does not return in time.
     RecordError
-        If the record cannot be written.
+        If the record cannot be written, or the one that is there cannot be used.
+    ValueError
+        If the name, the cases or the changes are not as described.
     """
     if not re.fullmatch(r"[a-z0-9_]+\.[a-z0-9_]+", experiment):
         raise ValueError(f"experiment {experiment!r} must look like page.experiment, in lower case")
+    if not cases:
+        raise ValueError(f"experiment {experiment!r} has no cases, expected at least one")
     chosen = profile()
     plan = Plan(
         experiment=experiment,
@@ -204,17 +217,25 @@ class Plan:
     machine: Mapping[str, Any] = field(default_factory=machine.describe)
 
     def digest(self) -> str:
-        """Return the SHA-256 of cases, protocol and budget, and of kernels in files."""
-        files = sorted(
-            {k["target"].rpartition(":")[0] for case in self.cases for k in case.kernels.values()}
-        )
+        """Return the SHA-256 of cases, protocol and budget, and of the files they name."""
         definition = {
             "cases": [asdict(case) for case in self.cases],
             "protocol": asdict(self.protocol),
             "budget_s": self.budget_s,
-            "files": [Path(name).read_text("utf-8") for name in files if name.endswith(".py")],
+            # A file that is missing is the worker's to complain about.
+            "files": [p.read_text("utf-8") if p.exists() else None for p in self.files()],
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
+
+    def files(self) -> list[Path]:
+        """Return the files outside the package that functions are taken from."""
+        targets = set()
+        for case in self.cases:
+            targets |= {case.inputs, case.oracle}
+            for kernel in case.kernels.values():
+                targets |= {kernel["target"], kernel["adapt"] or ""}
+        places = sorted({target.rpartition(":")[0] for target in targets})
+        return [Path(place) for place in places if place.endswith(".py")]
 
 
 @cache
@@ -301,7 +322,7 @@ def assemble(
     """Return the record of a plan from the answers of its processes."""
     steals = [answer["steal"] for answer in answers if answer["steal"] is not None]
     steal = median(steals) if steals else None
-    software = answers[0]["software"]
+    here = identity()  # as `fresh_record` will ask for it: by the libraries of this process
     cases = []
     for index, case in enumerate(plan.cases):
         shares = [answer["cases"][index] for answer in answers]
@@ -335,10 +356,10 @@ def assemble(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "elapsed_s": round(elapsed_s, 2),
         "budget_s": plan.budget_s,
-        "sources": {"accel": package_digest(), "definition": plan.digest()},
+        "sources": {"accel": here["accel"], "definition": plan.digest()},
         "machine": plan.machine,
-        "fingerprint": machine.fingerprint(plan.machine, software),
-        "software": {**software, "removed_overrides": dict(removed)},
+        "fingerprint": here["fingerprint"],
+        "software": {**answers[0]["software"], "removed_overrides": dict(removed)},
         "clock": {
             key: median([answer["clock"][key] for answer in answers]) for key in answers[0]["clock"]
         },

@@ -20,8 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import accel
 from accel.timing import machine
@@ -73,7 +74,7 @@ def resolve(target: str) -> Callable:
         )
     module = _load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     if not hasattr(module, name):
-        raise AttributeError(f"{place} has no function {name!r}")
+        raise AttributeError(f"{Path(place).name} has no function {name!r}")
     return getattr(module, name)
 
 
@@ -85,8 +86,12 @@ def _load_file(path: Path):
         if spec is None or not path.exists():
             raise ImportError(f"no file {path.name} to import a kernel from")
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
+        sys.modules[name] = module  # before it runs: pickles and dataclasses look it up
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]  # half a module must not be found the next time
+            raise
     return sys.modules[name]
 
 
@@ -138,37 +143,35 @@ def run(
         dead by then.
     """
     with tempfile.TemporaryDirectory(prefix="accel-") as folder:
-        board = Path(folder, "board")
+        board, question = Path(folder, "board"), Path(folder, "job")
         board.write_bytes(b"")
-        with Path(folder, "stderr").open("w+b") as errors:
-            process = subprocess.Popen(
+        # A file, since a pipe that is written and read by turns can block both ends.
+        question.write_text(json.dumps(job), "utf-8")
+        with question.open("rb") as stdin, Path(folder, "stderr").open("w+b") as stderr:
+            with subprocess.Popen(
                 [sys.executable, "-m", "accel.timing.worker", str(board)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=dict(environ),
-            )  # fmt: skip
-            try:
-                answer = _wait(process, json.dumps(job).encode(), board, time_limit_s, watch)
-            finally:
-                process.kill()
-                process.wait()
-            errors.seek(0)
-            complaint = errors.read().decode(errors="replace").strip()
+                stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=dict(environ),
+            ) as process:  # fmt: skip
+                try:
+                    answer = _wait(process, board, time_limit_s, watch)
+                finally:
+                    process.kill()
+                    process.wait()
+            complaint = _end_of(stderr)
         where = _read_board(board) or {"step": "start"}
     if process.returncode == 0 and answer:
         return json.loads(answer)
     raise WorkerFailed(where, _cause(process.returncode, answer, complaint))
 
 
-def _wait(process, job: bytes, board: Path, time_limit_s: float, watch) -> bytes:
+def _wait(process, board: Path, time_limit_s: float, watch) -> bytes:
     """Wait for the answer, as long as the board keeps changing."""
     seen: dict[str, Any] | None = None
     deadline = time.monotonic() + START_LIMIT_S
-    pending: bytes | None = job
     while True:
-        try:
-            answer, _ = process.communicate(input=pending, timeout=POLL_S)
+        with suppress(subprocess.TimeoutExpired):  # still at work: look at the board
+            answer, _ = process.communicate(timeout=POLL_S)
             return answer
-        except subprocess.TimeoutExpired:
-            pending = None
         where = _read_board(board)
         if where and where != seen:
             seen = where
@@ -185,6 +188,12 @@ def _read_board(board: Path) -> dict[str, Any] | None:
         return json.loads(board.read_bytes())
     except json.JSONDecodeError:
         return None
+
+
+def _end_of(file: IO[bytes], most: int = 4096) -> str:
+    """Return the last of what a worker said; a kernel that prints may have said gigabytes."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+    return file.read().decode(errors="replace").strip()
 
 
 def _cause(returncode: int, answer: bytes, complaint: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,10 @@ import numpy as np
 from accel.agreement import difference
 from accel.timing import clock, machine, memory, order, sample
 from accel.timing.isolate import resolve
+
+
+#: Letters of an error that are passed on: compilers write pages.
+LONGEST_REASON = 600
 
 
 class WrongAnswer(ValueError):
@@ -118,8 +123,10 @@ def guard_inputs(competitor, arguments, originals, mutates) -> None:
             raise WrongAnswer(f"changed argument {i}, which it may only read; never timed")
 
 
-def settle(competitor: Competitor, protocol: Mapping[str, Any], resolution_ns: int) -> int:
-    """Warm a kernel up, choose its loop count, and return how long a sample takes, in ns.
+def settle(competitor: Competitor, protocol: Mapping[str, Any], tools: Mapping[str, Any]) -> int:
+    """Warm a kernel up, choose its loop count, and return how long a turn takes, in ns.
+
+    A turn is a sample and what happens off the clock for it: it spends the budget too.
 
     Raises
     ------
@@ -127,17 +134,22 @@ def settle(competitor: Competitor, protocol: Mapping[str, Any], resolution_ns: i
         If a cold sample, which is one call, is too short for the clock.
     """
     sample.warm_up(competitor.sample, protocol["warmup_s"])
-    shortest = clock.STEPS_PER_SAMPLE * resolution_ns
-    if protocol["cache"] == "cold":
-        elapsed = competitor.sample(1)
-        if elapsed < shortest:
-            raise ValueError(
-                f"one cold call takes {elapsed} ns, the clock needs {shortest} ns; use a larger case"
-            )
-        return elapsed
-    target = max(protocol["min_sample_ns"], shortest) if protocol["min_sample_ns"] else 0
-    competitor.loops = sample.calibrate(competitor.sample, target)
-    return competitor.sample(competitor.loops)
+    shortest = clock.STEPS_PER_SAMPLE * tools["clock"]["resolution_ns"]
+    cold = protocol["cache"] == "cold"
+    if not cold:
+        if not protocol["min_sample_ns"]:  # a warm-up curve: the second call is its first point
+            return competitor.first_call_ns
+        target = max(protocol["min_sample_ns"], shortest)
+        competitor.loops = sample.calibrate(competitor.sample, target)
+    begun = clock.perf_counter_ns()
+    if cold:
+        sample.evict(tools["eviction"])
+    elapsed = competitor.sample(competitor.loops)
+    if cold and elapsed < shortest:
+        raise ValueError(
+            f"one cold call takes {elapsed} ns, the clock needs {shortest} ns; use a larger case"
+        )
+    return clock.perf_counter_ns() - begun
 
 
 def race(
@@ -181,7 +193,7 @@ def run_case(job: Mapping[str, Any], index: int, share_ns: float, tools: Mapping
     round_ns = 0
     for competitor in competitors:
         board.note(case=index, kernel=competitor.name, step="warm-up")
-        lasts = settle(competitor, protocol, tools["clock"]["resolution_ns"])
+        lasts = settle(competitor, protocol, tools)
         round_ns += lasts * (2 if competitor.name == case["baseline"] else 1)
     left_ns = share_ns - (clock.perf_counter_ns() - begun)
     rounds = max(protocol["min_rounds"], min(protocol["rounds"], int(left_ns / max(round_ns, 1))))
@@ -247,14 +259,14 @@ def main() -> None:
 
     def report(kind, error, trace) -> None:
         reason = str(error) if kind is WrongAnswer else f"raised {kind.__name__}: {error}"
-        json.dump({"failed": " ".join(reason.split())}, answer)
+        answer.write(json.dumps({"failed": textwrap.shorten(reason, LONGEST_REASON)}))
         answer.flush()
 
     sys.excepthook = report
     job = json.load(sys.stdin)
     board = Board(sys.argv[1])
     board.note(step="start")
-    json.dump(run_job(job, board), answer)
+    answer.write(json.dumps(run_job(job, board)))
     answer.flush()
 
 
