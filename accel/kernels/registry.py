@@ -146,6 +146,8 @@ def register(
     """
     if instrument not in INSTRUMENTS:
         raise ValueError(f"instrument must be one of {INSTRUMENTS}, not {instrument!r}")
+    if operation not in _operations:
+        raise KeyError(f"no operation {operation!r} to register a kernel for; register it first")
     ladder = _kernels[operation]
 
     def add(function: Callable) -> Callable:
@@ -251,6 +253,8 @@ def check(function: Callable, name: str, *, dtype: str = "float32", adapt=None) 
         Operation.
     dtype : str
         Element type of the inputs.
+    adapt : callable, optional
+        Turns the operation's arguments into the function's own, as in `Kernel`.
 
     Returns
     -------
@@ -267,10 +271,11 @@ def check(function: Callable, name: str, *, dtype: str = "float32", adapt=None) 
         where = ", ".join(f"{key}={value}" for key, value in parameters.items())
         try:
             function(*own)
+            got = np.asarray(own[-1])  # lists that the function made ragged have no shape
         except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
             complaints.append(f"{where}: raised {type(error).__name__}: {error}")
             continue
-        complaint = difference(np.asarray(own[-1]), expected, tolerance)
+        complaint = difference(got, expected, tolerance)
         if complaint:
             complaints.append(f"{where}: {complaint}")
     return complaints
