@@ -14,7 +14,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -51,8 +51,8 @@ class Competitor:
 class Board:
     """The note that says what this process is doing; see `isolate`."""
 
-    def __init__(self, path: str):
-        self._file = open(path, "r+b", buffering=0)
+    def __init__(self, file: BinaryIO):
+        self._file = file  # unbuffered
         self._count = 0
 
     def note(self, **where: Any) -> None:
@@ -264,9 +264,10 @@ def main() -> None:
 
     sys.excepthook = report
     job = json.load(sys.stdin)
-    board = Board(sys.argv[1])
-    board.note(step="start")
-    answer.write(json.dumps(run_job(job, board)))
+    with open(sys.argv[1], "r+b", buffering=0) as file:
+        board = Board(file)
+        board.note(step="start")
+        answer.write(json.dumps(run_job(job, board)))
     answer.flush()
 
 

@@ -32,8 +32,9 @@ def double(x, out):
 
 def report_pid(x, out):
     double(x, out)
-    with open("pid", "w") as file:
+    with open("pid.new", "w") as file:
         file.write(str(os.getpid()))
+    os.replace("pid.new", "pid")
 
 def hang(x, out):
     report_pid(x, out)
