@@ -61,7 +61,7 @@ def ladder_of(operation, key="n", lengths=LENGTHS):
             for step in kernels.ladder(operation, dtype="float32", tag="ladder")
             if step.instrument != "interpreter" or length <= LONGEST_LOOP
         ]
-        described = kernels.case(operation, steps, dtype="float32", **{key: length})
+        described = kernels.case(operation, steps, **{key: length}, dtype="float32")
         cases.append(Case(**described, baseline="numpy"))
     return cases
 
