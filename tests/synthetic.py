@@ -27,11 +27,19 @@ INSTRUMENTS = {
 }
 
 MACHINE = {
-    "cpu": "Imaginary Processor 9000",
-    "architecture": "x86_64",
     "system": "Linux",
-    "cores": 2,
-    "warnings": [],
+    "architecture": "x86_64",
+    "model": "Imaginary Processor 9000",
+    "logical_cores": 2,
+    "physical_cores": 2,
+    "vector_features": ["avx2", "avx512f"],
+    "vector_bits": 512,
+    "caches": [],
+    "memory_bytes": 2**34,
+    "virtualised": False,
+    "hypervisor": "none",
+    "governor": None,
+    "unknown": {"governor": "nobody knows", "caches": "nobody knows"},
 }
 
 
@@ -108,6 +116,7 @@ def record(experiment: str, cases: list[dict[str, Any]], **changes: Any) -> dict
             "python": "3.11.7",
             "numpy": "2.4.6",
             "numba": "0.68.1",
+            "llvmlite": "0.50.0",
             "blas": [
                 {"name": "openblas", "version": "0.3", "kernel_family": "SkylakeX", "threads": 1}
             ],
@@ -155,9 +164,15 @@ def speedups(experiment: str = "vectorise.relu", **changes: Any) -> dict[str, An
     cases = []
     for exponent in range(7):
         n = 10**exponent
-        times = {"loop": 60.0 + 45.0 * n, "compiled": 140.0 + 0.2 * n, "numpy": 700.0 + 0.4 * n}
+        times = {
+            "loop": 60.0 + 45.0 * n,
+            "array_scalars": 90.0 + 110.0 * n,
+            "compiled": 140.0 + 0.2 * n,
+            "vector": 160.0 + 0.1 * n,
+            "numpy": 700.0 + 0.4 * n,
+        }
         if n > 10**5:
-            del times["loop"]
+            del times["loop"], times["array_scalars"]
         cases.append(case(times, baseline="numpy", operation="relu", n=n, dtype="float32", flops=n))
     return record(experiment, cases, script="plot_07_vectorise.py", **changes)
 

@@ -261,7 +261,7 @@ def _drift_panel(ax: Axes, look: Look, case: CaseView, one_by_one: bool, unit) -
                     markersize=3.2, color=color, alpha=0.55)  # fmt: skip
         ax.plot([], [], linestyle="none", marker=marker, color=color, label=readable(kernel))
     ax.grid(axis="x", visible=False)
-    ax.legend(loc="lower right", frameon=False, fontsize=LABEL_SIZE, labelcolor="linecolor",
+    ax.legend(loc="upper left", frameon=False, fontsize=LABEL_SIZE, labelcolor="linecolor",
               handletextpad=0.1, borderpad=0.1, labelspacing=0.2)  # fmt: skip
     ax.set_xlabel(f"sample, {'one after the other' if one_by_one else 'in turns'}")
     ratio = words.with_interval(case.speedup(_challenger(case)), words.factor)
