@@ -105,9 +105,9 @@ report.paragraph(
 # GELU, the activation of most language models, takes about eight array
 # operations in NumPy. Each one walks over the whole array, so the cost is not the
 # arithmetic but the passes. A compiled loop needs one pass, but Numba has no
-# vector version of ``tanh`` here, so it computes one element at a time. Explicit
-# vectors do both: one pass, and 16 numbers at once where the machine has 512-bit
-# registers.
+# vector version of ``tanh`` here, so it takes every register apart and calls the
+# scalar function for each element. Explicit vectors do both: one pass, and 16
+# numbers at once where the machine has 512-bit registers.
 
 gelu = measure("vectorise.gelu", "What if there is real arithmetic?", ladder_of("gelu"), budget_s=8)
 image = measure(
