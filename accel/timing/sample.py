@@ -28,14 +28,8 @@ def sample_ns(
     return clock() - start
 
 
-def sample_restored_ns(
-    function: Callable,
-    arguments: Sequence,
-    pristine: Sequence[np.ndarray | None],
-    loops: int,
-    clock: Clock = perf_counter_ns,
-) -> int:
-    """Like `sample_ns`, but put changed arguments back before every call, off the clock.
+def restore(arguments: Sequence, pristine: Sequence[np.ndarray | None]) -> None:
+    """Put back what a function changed.
 
     Parameters
     ----------
@@ -43,11 +37,22 @@ def sample_restored_ns(
         For each argument a copy of what it held at first, or None if the
         function does not change it.
     """
+    for argument, original in zip(arguments, pristine, strict=True):
+        if original is not None:
+            np.copyto(argument, original)
+
+
+def sample_restored_ns(
+    function: Callable,
+    arguments: Sequence,
+    pristine: Sequence[np.ndarray | None],
+    loops: int,
+    clock: Clock = perf_counter_ns,
+) -> int:
+    """Like `sample_ns`, but `restore` before every call, off the clock."""
     elapsed = 0
     for _ in repeat(None, loops):
-        for argument, original in zip(arguments, pristine, strict=True):
-            if original is not None:
-                np.copyto(argument, original)
+        restore(arguments, pristine)
         start = clock()
         function(*arguments)
         elapsed += clock() - start

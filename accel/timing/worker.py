@@ -206,6 +206,7 @@ def run_case(job: Mapping[str, Any], index: int, share_ns: float, tools: Mapping
     if job["process"] == 0:  # tracing slows the interpreter down, so one process does it
         for competitor in competitors:
             board.note(case=index, kernel=competitor.name, step="memory pass")
+            sample.restore(competitor.arguments, competitor.pristine)
             peaks[competitor.name] = memory.peak_alloc_bytes(
                 competitor.function, competitor.arguments
             )
