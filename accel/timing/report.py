@@ -23,7 +23,11 @@ def times(interval: Interval) -> str:
 
 def floor_text(case: CaseView) -> str:
     """Return the noise floor of a case: ``±1.2 %``."""
-    return f"±{number(100 * (noise.floor(case.resolution) - 1))} %"
+    return _floor_words(case.resolution)
+
+
+def _floor_words(again: Interval) -> str:
+    return f"±{number(100 * (noise.floor(again) - 1))} %"
 
 
 def code(name: str) -> str:
@@ -198,7 +202,9 @@ def _plain(value) -> str:
 
 def stamp(record: Record) -> Sentence:
     """Say where a record comes from: machine, date, profile, processes, noise floor."""
-    floors = [noise.floor(case.resolution) - 1 for case in record.cases]
+    floors = sorted((case.resolution for case in record.cases), key=noise.floor)
+    ends = dict.fromkeys((_floor_words(floors[0]), _floor_words(floors[-1])))
+    threads = record.protocol["threads"]
     machine = record.machine.get("model") or "an unnamed processor"
     draft = " This is a draft: publish with a longer profile." if record.profile == "quick" else ""
     unstable = [case.label for case in record.cases if not case.stable]
@@ -208,6 +214,6 @@ def stamp(record: Record) -> Sentence:
     return Sentence(
         f"Measured on {machine}, {record.created[:10]}, {record.profile} profile: "
         f"{record.protocol['processes']} fresh processes, {record.protocol['order']} order, "
-        f"{record.protocol['threads']} thread. Noise floor ±{number(100 * min(floors))} % to "
-        f"±{number(100 * max(floors))} %.{trouble}{fair}{draft}"
+        f"{threads} thread{'' if threads == 1 else 's'}. "
+        f"Noise floor {' to '.join(ends)}.{trouble}{fair}{draft}"
     )
