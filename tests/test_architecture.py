@@ -1,0 +1,158 @@
+"""The rules of the house, checked on the source itself."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "accel"
+
+#: Room -> rooms it may import. Imports point down.
+MAY_IMPORT = {
+    "accel": set(),
+    "agreement": set(),
+    "simd": set(),
+    "kernels": {"agreement", "simd"},
+    "timing": {"agreement", "simd"},
+    "backend": {"kernels", "timing"},
+    "competition": {"kernels", "timing"},
+    "course": {"competition", "kernels", "timing"},
+    "figures": {"kernels", "timing"},
+    "build": {"figures", "kernels", "timing"},
+    "cli": {"backend", "build", "competition", "course", "figures", "kernels", "timing"},
+}
+
+#: What draws and what typesets, and the rooms that may load it.
+ONLY_ON_TOP = {
+    "matplotlib": {"figures"},
+    "sphinx": set(),
+    "sphinx_gallery": set(),
+    "docutils": set(),
+    "myst_nb": set(),
+    "IPython": set(),
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = MODULES + sorted((ROOT / "conf").rglob("*.py")) + sorted((ROOT / "gallery").rglob("*.py"))
+WRITTEN = [
+    path
+    for folder in ("accel", "book", "conf", "gallery", "tests", ".ci", ".github")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.is_file()
+    and path.suffix in {".py", ".md", ".rst", ".toml", ".txt", ".css", ".js", ".html", ".yml", ""}
+    and "__pycache__" not in path.parts
+    and not path.is_relative_to(ROOT / "book" / "gallery")  # written by the build
+] + sorted(path for path in ROOT.glob("*") if path.suffix in {".md", ".toml"})
+
+
+def names(paths):
+    return [path.relative_to(ROOT).as_posix() for path in paths]
+
+
+def room(path):
+    place = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "accel" if place == "__init__" else place
+
+
+def imports(path):
+    """Return the full name of everything a file imports, also inside functions."""
+    package = path.relative_to(ROOT).parent.parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *filter(None, [node.module])])
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and _called(node) == "import_module":
+            found |= {a.value for a in node.args[:1] if isinstance(a, ast.Constant)}
+    return found
+
+
+def _called(node):
+    return getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+
+
+def rooms_imported(path):
+    parts = [name.split(".") for name in imports(path)]
+    ours = {part[1] if len(part) > 1 else "accel" for part in parts if part[0] == "accel"}
+    return ours - {room(path), "__version__", "__file__"}
+
+
+def test_there_is_something_to_check():
+    assert {"accel/timing/records.py", "accel/build.py"} <= set(names(MODULES))
+    assert {"accel/timing/records.py", "pyproject.toml"} <= set(names(WRITTEN))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
+def test_imports_point_down(path):
+    assert room(path) in MAY_IMPORT, "a new room: say above what it may import"
+    # The bare package holds nothing but its own path and version.
+    assert rooms_imported(path) - {"accel"} <= MAY_IMPORT[room(path)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
+def test_drawing_and_typesetting_stay_on_top(path):
+    loaded = {name.split(".")[0] for name in imports(path)}
+    assert {
+        library
+        for library in loaded & set(ONLY_ON_TOP)
+        if room(path) not in ONLY_ON_TOP[library]
+    } == set()
+
+
+def test_the_rules_allow_no_circle():
+    """Take away rooms that import nothing that is left, until none is left."""
+    left = dict(MAY_IMPORT)
+    while left:
+        ground = [name for name, below in left.items() if not below & set(left)]
+        assert ground, f"a circle among {', '.join(left)}"
+        left = {name: below for name, below in left.items() if name not in ground}
+
+
+def handlers(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
+def test_no_error_is_caught_that_was_not_foreseen(path):
+    for handler in handlers(path):
+        caught = ast.unparse(handler.type) if handler.type else "everything"
+        assert not re.search(r"\bException\b", caught), f"line {handler.lineno} catches {caught}"
+        if caught in ("everything", "BaseException"):
+            last = handler.body[-1]
+            assert isinstance(last, ast.Raise) and last.exc is None, f"line {handler.lineno}"
+    assert not re.search(r"suppress\((Base)?Exception\)", path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
+def test_no_error_is_passed_over_in_silence(path):
+    silent = [h.lineno for h in handlers(path) if all(isinstance(s, ast.Pass) for s in h.body)]
+    assert silent == []
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=names(WRITTEN))
+def test_nothing_is_left_to_be_done_later(path):
+    later = "|".join(("TO" + "DO", "FIX" + "ME", "HACK" + ":"))
+    assert not re.search(rf"\b({later})\b", path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=names(WRITTEN))
+def test_no_path_of_anybodys_computer_is_written_down(path):
+    homes = "|".join(("/ho" + "me/", "/Us" + "ers/", "/ro" + "ot/", r"C:\\\\Us" + "ers"))
+    assert not re.search(homes, path.read_text("utf-8"))
+
+
+def test_no_module_is_a_drawer_for_everything():
+    assert not {path.stem for path in MODULES} & {"utils", "util", "helpers", "misc", "common"}
+    classes = [
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert [name for name in classes if "Manager" in name] == []
