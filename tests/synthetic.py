@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from accel.timing import records
+
+#: This folder, for tests that start another Python.
+FOLDER = Path(__file__).parent
 
 INSTRUMENTS = {
     "lists": "interpreter",

@@ -189,8 +189,5 @@ def describe_sweep(record: Record, *, prefix: str, xlabel: str = "block size", *
     sizes = _swept(case, prefix)
     best = fastest(case, [f"{prefix}{size}" for size in sizes])
     group = words.listed(name.removeprefix(prefix) for name in best)
-    parts = [
-        f"{words.with_interval(case.time_ns(f'{prefix}{size}'), words.duration)} at {size}"
-        for size in sizes
-    ]
+    parts = [f"{words.duration(case.time_ns(f'{prefix}{size}').value)} at {size}" for size in sizes]
     return f"Fastest {xlabel}, or not separated from it: {group}. Time: {'; '.join(parts)}."

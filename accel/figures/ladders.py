@@ -121,9 +121,9 @@ def describe_ladder(record: Record, *, steps=None, along: str = "n", **where) ->
     parts = []
     for step in steps_of(cases, steps):
         case = where_measured(cases, step)[-1]
-        rate = words.with_interval(case.gflops(step), words.gflops)
+        rate = words.number(case.gflops(step).value)
         parts.append(f"{readable(step)} {rate} at {along} = {case.parameters[along]}")
-    return f"Largest size of each step: {'; '.join(parts)}."
+    return f"GFLOP/s of each step at its largest size: {'; '.join(parts)}."
 
 
 def rungs(

@@ -12,12 +12,11 @@ found by a search in the page.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
+from matplotlib import style
 from matplotlib.figure import Figure
 
 from accel.timing import records
@@ -134,14 +133,12 @@ class Picture:
 
     def svg(self, look: Look) -> str:
         """Draw it. The same picture and look always give the same text."""
-        with matplotlib.rc_context():
-            matplotlib.rcParams.update(matplotlib.rcParamsDefault)
-            matplotlib.rcParams.update(_settings(look.palette))
+        with style.context(["default", _settings(look.palette)]):
             figure = Figure(figsize=self.size_in(look))
             self.draw(figure, look)
             page = io.StringIO()
             figure.savefig(page, format="svg", metadata={"Date": None, "Creator": None})
-        return re.sub(r"'DejaVu Sans'(, [^;\"]*)?sans-serif", _SYSTEM_FONT, page.getvalue())
+        return page.getvalue().replace("'DejaVu Sans'", _SYSTEM_FONT)
 
 
 def _settings(palette: Palette) -> dict:

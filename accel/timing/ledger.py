@@ -13,7 +13,7 @@ from accel.timing.claims import Claim, Finding, Result, examine, overall, place,
 from accel.timing.records import Record, load
 from accel.timing.report import Table
 
-_WIDTH, _HEIGHT = 200, 22  # of the little charts, in CSS pixels
+_WIDTH, _HEIGHT = 260, 22  # of the little charts, in CSS pixels
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,12 @@ class Evidence:
     def _repr_html_(self) -> str:
         scale = _scale(self.claim, [f for result in self.results for f in result.findings])
         bodies = "".join(_rows(self.claim, result, scale) for result in self.results)
-        headers = ("Compared, and verdict", "Case", f"{self.claim.claimed} shaded, line at 1", "Speed-up")
-        head = "".join(f'<th scope="col">{text}</th>' for text in headers)
+        headers = ("Case", f"Claimed {self.claim.claimed} shaded, line at 1×", "Speed-up")
+        css = ("number", "chart", "measured-value")
+        head = "".join(
+            f'<th scope="col" class="{kind}">{text}</th>'
+            for kind, text in zip(css, headers, strict=True)
+        )
         return (
             f'<blockquote class="claim-quote"><p>{escape(self.claim.quote)}</p></blockquote>'
             f'<p class="claim-verdict"><s>{self.claim.claimed}</s> '
@@ -100,22 +104,21 @@ def _boxed(caption: str, head: str, bodies: str, kind: str) -> str:
 
 
 def _rows(claim: Claim, result: Result, scale: Callable[[float], float]) -> str:
-    """One table row per finding; the first names the comparison for all of them."""
+    """The comparison with its verdict, and a row for each finding."""
     compared = result.comparison
     head = (
-        f'<th scope="rowgroup" rowspan="{len(result.findings)}">{escape(compared.title)}'
-        f"<small><code>{escape(compared.kernel)}</code> over <code>{escape(compared.over)}</code></small>"
-        f"<strong>{escape(result.judgement.verdict)}</strong></th>"
+        f'<tr><th scope="rowgroup" colspan="3">{escape(compared.title)}: '
+        f"<strong>{escape(result.judgement.verdict)}</strong>"
+        f"<small><code>{escape(compared.kernel)}</code> over <code>{escape(compared.over)}</code>"
+        "</small></th></tr>"
     )
-    rows = []
-    for finding in result.findings:
-        rows.append(
-            f'<tr>{head}<td class="number">{escape(finding.label)}</td>'
-            f'<td class="chart">{_chart(claim, finding, scale)}</td>'
-            f'<td class="nowrap">{escape(_measured(finding))}</td></tr>'
-        )
-        head = ""
-    return f"<tbody>{''.join(rows)}</tbody>"
+    rows = "".join(
+        f'<tr><td class="number">{escape(finding.label)}</td>'
+        f'<td class="chart">{_chart(claim, finding, scale)}</td>'
+        f"<td>{escape(_measured(finding))}</td></tr>"
+        for finding in result.findings
+    )
+    return f"<tbody>{head}{rows}</tbody>"
 
 
 def _measured(finding: Finding) -> str:

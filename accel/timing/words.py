@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from accel.timing.stats import Interval
 
 _DURATIONS = ((1.0, "ns"), (1e3, "µs"), (1e6, "ms"), (1e9, "s"))
-_SIZES = ((1, "B"), (2**10, "KiB"), (2**20, "MiB"), (2**30, "GiB"))
 
 #: Between a number and its unit: they belong on one line.
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -41,15 +40,9 @@ def factor(value: float) -> str:
 
 def duration(time_ns: float) -> str:
     """Return a time in the unit that keeps it between 1 and 1000."""
-    scale, unit = _unit(time_ns, _DURATIONS)
+    fitting = [entry for entry in _DURATIONS if abs(_rounded(time_ns)) >= entry[0]]
+    scale, unit = fitting[-1] if fitting else _DURATIONS[0]
     return f"{number(time_ns / scale)}{NO_BREAK}{unit}"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes in the largest binary unit not above it."""
-    scale, unit = _unit(count, _SIZES)
-    amount = f"{count:.0f}" if scale == 1 else number(count / scale)
-    return f"{amount}{NO_BREAK}{unit}"
 
 
 def gflops(value: float) -> str:
@@ -91,8 +84,3 @@ def listed(items: Iterable[str]) -> str:
     """Return items as a sentence has them: ``a, b and c``."""
     *rest, last = items
     return f"{', '.join(rest)} and {last}" if rest else last
-
-
-def _unit(value: float, units: tuple[tuple[float, str], ...]) -> tuple[float, str]:
-    fitting = [unit for unit in units if abs(_rounded(value)) >= unit[0]]
-    return fitting[-1] if fitting else units[0]
