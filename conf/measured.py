@@ -13,7 +13,7 @@ writes, they read ``:measured:`...```. The grammar of ``{measured}``:
     EXPERIMENT: verdict of KERNEL [over KERNEL] at WHERE       also: sentence
     EXPERIMENT: size [of KERNEL [over KERNEL]] at WHERE        the parameter that WHERE chose by
     EXPERIMENT: resolution at WHERE
-    EXPERIMENT: processes                              also: profile, date, clock resolution, ...
+    EXPERIMENT: processes              also: profile, date, clock resolution, clock overhead
 
 WHERE is one or more conditions with commas between: ``n=512``, ``largest n``,
 ``smallest n``, among the cases that have these kernels. It can be left out where

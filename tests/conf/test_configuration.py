@@ -1,0 +1,76 @@
+"""The book's own configuration: no other host, constraints that cover what is needed."""
+
+import re
+import runpy
+import tomllib
+from importlib import import_module
+
+import pytest
+from building import CONF, ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from accel.timing import claims
+
+SHIPPED = [path for path in CONF.rglob("*") if path.suffix in (".css", ".html", ".js", ".svg")]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_styles_and_templates_ask_no_other_host(path):
+    text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?://|//[a-z]+\.", text)
+
+
+def pins():
+    lines = (CONF / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in wanted}
+
+
+def test_every_constraint_is_one_exact_version():
+    found = pins()
+    assert all(re.fullmatch(r"[\w.!+]+", version) for version in found.values())
+    assert "accel-book" not in found
+
+
+def test_the_constraints_cover_what_the_project_asks_for_and_satisfy_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    found = pins()
+    for text in asked:
+        requirement = Requirement(text)
+        name = canonicalize_name(requirement.name)
+        if name != "accel-book":
+            assert requirement.specifier.contains(found[name]), text
+
+
+def test_every_claim_has_a_heading_with_its_anchor_and_its_evidence_on_the_ledger():
+    page = (ROOT / "book" / "claims.md").read_text(encoding="utf-8")
+    for name in claims.read_claims(ROOT / "book" / "claims.toml"):
+        assert f"(claim-{name})=" in page
+        assert f'claims.evidence("{name}")' in page
+
+
+def test_quotes_of_the_source_contain_the_range_they_are_judged_by():
+    for claim in claims.read_claims(ROOT / "book" / "claims.toml").values():
+        assert f"{claim.low:g}-{claim.high:g}x" in claim.quote
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book").rglob("*.md")), ids=lambda path: path.stem)
+def test_prose_types_no_measured_number(path):
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"\{(measured|claim|machine)\}`[^`]*`", "", text)
+    assert not re.search(r"\d+(\.\d+)?\s?(×|GFLOP|GB/s|times faster|times slower|% of)", text)
+
+
+def test_hooks_that_the_configuration_names_exist():
+    settings = runpy.run_path(str(CONF / "conf.py"))["sphinx_gallery_conf"]
+    for name in (*settings["image_scrapers"], *settings["reset_modules"]):
+        module, _, function = name.rpartition(".")
+        assert callable(getattr(import_module(module), function))
+
+
+def test_every_extension_says_why_it_exists():
+    for path in CONF.glob("*.py"):
+        head = path.read_text(encoding="utf-8")
+        assert head.startswith('"""') and len(head.split('"""')[1]) > 80, path.name
