@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +63,11 @@ class Places:
     @property
     def html(self) -> Path:
         return self.build / "html"
+
+    @property
+    def old(self) -> Path:
+        """The last site, while the new one takes its place."""
+        return self.build / ".html-old"
 
     @property
     def results(self) -> Path:
@@ -132,12 +137,28 @@ def budgets_of(script: Path) -> dict[str, float]:
     """Return the quick profile's time budget in s of every experiment in a gallery script.
 
     Finds the calls ``measure("name", ..., budget_s=number)`` without running them.
+
+    Raises
+    ------
+    BuildError
+        If the script is no Python, or computes a name or a budget.
     """
+    try:
+        tree = ast.parse(script.read_text("utf-8"), script.name)
+    except (SyntaxError, ValueError) as error:
+        raise BuildError(f"{script.name} is not Python: {error}") from None
     budgets = {}
-    for node in ast.walk(ast.parse(script.read_text("utf-8"), script.name)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measure":
-            arguments = {keyword.arg: keyword.value for keyword in node.keywords}
-            budgets[ast.literal_eval(node.args[0])] = ast.literal_eval(arguments["budget_s"])
+            given = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "budget_s")]
+            match [getattr(part, "value", None) for part in given]:
+                case [str(name), int(seconds) | float(seconds)]:
+                    budgets[name] = seconds
+                case _:
+                    raise BuildError(
+                        f'{script.name}, line {node.lineno}: expected measure("name", ..., '
+                        "budget_s=number), both written out: they are read without running it"
+                    )
     return budgets
 
 
@@ -193,11 +214,9 @@ def build(
             "MPLCONFIGDIR": str(places.work / "matplotlib"),
             "IPYTHONDIR": str(places.work / "ipython"),
         }
-        if run_sphinx(places, environ, progress, watch) != 0:
-            # Sphinx warns only about pages it reads again; without its memory of
-            # this run the next one cannot pass over a fault that stays.
-            shutil.rmtree(places.work / "doctrees", ignore_errors=True)
-            raise BuildError(complaint(places, progress))
+        with forgotten_unless_finished(places.work / "doctrees"):
+            if run_sphinx(places, environ, progress, watch) != 0:
+                raise BuildError(complaint(places, progress))
         publish(places)
     return places.html / "index.html"
 
@@ -225,23 +244,37 @@ def prepared(places: Places) -> Iterator[None]:
     BuildError
         If it cannot be written, is nearly full, or is in use.
     """
-    try:
-        places.work.mkdir(parents=True, exist_ok=True)
-        lock = open(places.work / "lock", "w")
-        places.progress.write_text("")
-        if not places.html.exists() and (places.build / ".html-old").exists():
-            os.replace(places.build / ".html-old", places.html)  # stopped between two renames
-    except OSError as error:
-        raise BuildError(f"cannot write to {places.build}: {error.strerror}") from None
-    free = shutil.disk_usage(places.build).free
-    if free < LEAST_FREE_BYTES:
-        raise BuildError(
-            f"{places.build} has {free >> 20} MiB free, a build needs {LEAST_FREE_BYTES >> 20} MiB"
-        )
-    with lock:
-        if not _locked(lock):
-            raise BuildError(f"another build is using {places.build}; wait for it to end")
+    with ExitStack() as stack:
+        try:
+            places.work.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(places.work / "lock", "w"))
+            if not _locked(lock):  # nothing below may be touched then
+                raise BuildError(f"another build is using {places.build}; wait for it to end")
+            put_back(places)
+            places.progress.write_text("")
+        except OSError as error:
+            raise BuildError(f"cannot write to {places.build}: {error.strerror}") from None
+        free = shutil.disk_usage(places.build).free
+        if free < LEAST_FREE_BYTES:
+            raise BuildError(
+                f"{places.build} has {free >> 20} MiB free, "
+                f"a build needs {LEAST_FREE_BYTES >> 20} MiB"
+            )
         yield
+
+
+@contextmanager
+def forgotten_unless_finished(memory: Path) -> Iterator[None]:
+    """Remove Sphinx's memory of a run that failed or was stopped.
+
+    Sphinx warns only about pages it reads again: with this memory, the next run
+    would pass over a fault that is still there.
+    """
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(memory, ignore_errors=True)
+        raise
 
 
 def _locked(file) -> bool:
@@ -283,17 +316,20 @@ def run_sphinx(places: Places, environ: dict, progress: Progress, watch) -> int:
 
 def stop(process: subprocess.Popen) -> None:
     """End a process and the workers in its group: politely, then not."""
-    if process.poll() is None:
+    try:
+        if process.poll() is None:
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGINT)
+            else:
+                process.terminate()
+            with suppress(subprocess.TimeoutExpired):  # then the group is killed below
+                process.wait(timeout=5)
+    finally:  # also if whoever waits here is interrupted once more
         if os.name == "posix":
-            os.killpg(process.pid, signal.SIGINT)
-        else:
-            process.terminate()
-        with suppress(subprocess.TimeoutExpired):  # then the group is killed below
-            process.wait(timeout=5)
-    if os.name == "posix":
-        with suppress(ProcessLookupError):  # nobody is left in the group
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+            # Nobody is left in the group; macOS refuses where only the dead are.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def complaint(places: Places, progress: Progress) -> str:
@@ -318,15 +354,24 @@ def publish(places: Places) -> None:
     BuildError
         If it cannot be copied; the last one stays.
     """
-    new, old = places.build / ".html-new", places.build / ".html-old"
+    new = places.build / ".html-new"
     try:
         shutil.rmtree(new, ignore_errors=True)
         shutil.copytree(places.work / "html", new)
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(places.old, ignore_errors=True)
         if places.html.exists():
-            os.replace(places.html, old)
+            os.replace(places.html, places.old)
         os.replace(new, places.html)
-    except (OSError, shutil.Error) as error:
+    except OSError as error:  # copytree collects its errors in one, a triple for each file
+        reason = error.args[0][0][-1] if isinstance(error, shutil.Error) else error.strerror
+        raise BuildError(f"cannot put the site into {places.html}: {reason}") from None
+    finally:
+        put_back(places)
         shutil.rmtree(new, ignore_errors=True)
-        raise BuildError(f"cannot put the site into {places.html}: {error}") from None
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(places.old, ignore_errors=True)
+
+
+def put_back(places: Places) -> None:
+    """Restore the last site where a build ended between taking it away and putting the new one."""
+    if places.old.exists() and not places.html.exists():
+        os.replace(places.old, places.html)

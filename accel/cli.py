@@ -20,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+#: Signals that end a build as Ctrl-C does: its workers must not outlive it.
+ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -47,7 +50,9 @@ def build(
     """
     from accel import build as building
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in ENDINGS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _interrupt)
     try:
         with BuildBar() as bar:
             page = building.build(Path.cwd(), profile, remeasure, bar.show)
@@ -78,6 +83,7 @@ class BuildBar:
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=err,
+            transient=True,  # when it is over, only the outcome stays
         )
         self._task = self._bar.add_task("reading the scripts", total=None, left="")
 

@@ -4,9 +4,9 @@ import os
 import re
 import signal
 import sys
-import time
 
 import pytest
+from processes import comes_true, has_ended
 
 from accel.timing import isolate
 
@@ -68,14 +68,6 @@ def job(*names, protocol=(), parameters=()):
 def run(work, time_limit_s=20, **keywords):
     environ, _ = isolate.environment(threads=1, process=0)
     return isolate.run(work, environ, time_limit_s, **keywords)
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -180,7 +172,7 @@ def test_a_worker_is_another_process_and_is_gone_afterwards(tmp_path):
     run(job("report_pid"))
     pid = int((tmp_path / "pid").read_text())
     assert pid != os.getpid()
-    assert not is_running(pid)
+    assert has_ended(pid)
 
 
 def test_a_job_longer_than_a_pipe_holds_arrives(monkeypatch):
@@ -201,7 +193,7 @@ def test_a_worker_that_stays_silent_is_ended_and_named(tmp_path):
     with pytest.raises(isolate.WorkerFailed, match="did not return within 0.5 s") as failure:
         run(job("double", "hang"), time_limit_s=0.5)
     assert failure.value.where["kernel"] == "hang"
-    assert not is_running(int((tmp_path / "pid").read_text()))
+    assert has_ended(int((tmp_path / "pid").read_text()))
 
 
 def test_a_worker_that_does_not_even_start_is_ended(monkeypatch):
@@ -216,13 +208,13 @@ def test_an_interrupt_ends_the_worker(tmp_path):
     pid = tmp_path / "pid"
 
     def interrupt(where):
-        while where.get("kernel") == "hang" and not pid.exists():
-            time.sleep(0.01)
-        raise KeyboardInterrupt
+        if "kernel" in where:
+            comes_true(pid.exists)
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(job("hang"), watch=lambda where: "kernel" in where and interrupt(where))
-    assert not is_running(int(pid.read_text()))
+        run(job("hang"), watch=interrupt)
+    assert has_ended(int(pid.read_text()))
 
 
 def test_a_crash_is_named_by_its_signal(tmp_path):
