@@ -20,7 +20,7 @@ from accel.timing.stats import Interval
 
 #: What a claim can turn out to be. "only for" and "at most for" go on with the cases.
 KINDS = (
-    "confirmed", "above", "below", "only for", "at most for", "outside", "not measurable here",
+    "confirmed", "above", "below", "only for", "at most for", "not met", "not measurable here",
 )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ _OPENINGS = {
     "below": "No case measured reaches {claimed}",
     "only for": "The range {claimed} holds for {cases} and not elsewhere",
     "at most for": "The range {claimed} holds at most for {cases}, where it cannot be told",
-    "outside": "No case measured lies in the range {claimed}: some fall short, others exceed it",
+    "not met": "No case measured lies in the range {claimed}: some fall short, others exceed it",
     "not measurable here": "No usable measurement of {claimed} on this machine",
 }
 
@@ -119,7 +119,7 @@ def _kind(groups: Mapping[str, list[Finding]]) -> tuple[str, list[Finding]]:
         return "only for", groups["inside"]
     if "across an end of" in groups:
         return "at most for", groups["across an end of"]
-    return "outside", []
+    return "not met", []
 
 
 def _labels(findings: Sequence[Finding]) -> str:
@@ -260,7 +260,8 @@ def overall(results: Sequence[Result]) -> str:
         return f"only for {'; '.join(everywhere + [f'{title}, some sizes' for title in partly])}"
     if "at most for" in by_kind:
         return f"at most for {'; '.join(by_kind['at most for'])}, some sizes"
-    return "outside"
+    counts = ", ".join(f"{kind} in {len(titles)}" for kind, titles in by_kind.items())
+    return f"not met: {counts} of {len(results)} comparisons"
 
 
 def read_claims(path: str | Path) -> dict[str, Claim]:

@@ -37,7 +37,7 @@ UNSTABLE = ("n = 7", Interval(3, 2.5, 3.5, 0.97), "unstable")
         ([ACROSS, BELOW], "at most for n = 4", "The range 2–5× holds at most for n = 4, where it"),
         (
             [BELOW, ABOVE],
-            "outside",
+            "not met",
             "No case measured lies in the range 2–5×: some fall short, others exceed it.",
         ),
         ([UNSTABLE], "not measurable here", "No usable measurement of 2–5× on this machine."),
@@ -144,7 +144,9 @@ def result(title, kind, *cases):
         ([result("A", "confirmed"), result("B", "below")], "only for A"),
         ([result("A", "only for", "n = 1"), result("B", "above")], "only for A, some sizes"),
         ([result("A", "at most for", "n = 1"), result("B", "below")], "at most for A, some sizes"),
-        ([result("A", "below"), result("B", "above")], "outside"),
+        ([result("A", "below"), result("B", "above"), result("C", "below")],
+         "not met: below in 2, above in 1 of 3 comparisons"),
+        ([result("A", "not met")], "not met"),
         ([result("A", "not measurable here")], "not measurable here"),
     ],
 )  # fmt: skip
