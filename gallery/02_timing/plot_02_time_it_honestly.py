@@ -25,15 +25,16 @@ ROUNDS, SAMPLE_NS = 40, 4_000_000
 
 
 def slowed(seconds):
-    """Return by what factor the machine of `planted` is slower after so many seconds."""
+    """Return by what factor the machine is slower after so many seconds."""
     return 1 + planted.DRIFT_PER_SECOND * seconds
 
 
-turn_s = ROUNDS * SAMPLE_NS * 1e-9  # how long each function has the machine to itself
+turn_s = ROUNDS * SAMPLE_NS * 1e-9  # how long each has the machine to itself
 predicted = slowed(0.5 * turn_s) / slowed(1.5 * turn_s)
 report.Sentence(
-    f"The model: A is timed in the middle of its turn, after {0.5 * turn_s:.2g} s, and B after "
-    f"{1.5 * turn_s:.2g} s. B will seem to run at {predicted:.2g} times the speed of A."
+    f"The model: the middle of A's turn comes after {0.5 * turn_s:.2g} s, and "
+    f"that of B's after {1.5 * turn_s:.2g} s. B will seem to run at "
+    f"{predicted:.2g} times the speed of A."
 )
 
 # %%
@@ -47,21 +48,33 @@ report.Sentence(
 # position in a round equally often and follows every other equally often. The
 # baseline enters twice, and what separates it from itself is the noise floor.
 
-twins = Case(**kernels.case("saxpy", ["first", "second"], n=20_000, dtype="float32"), baseline="first")
+def duel(baseline, other):
+    """Return the case of two ways to compute saxpy on the same arrays."""
+    described = kernels.case("saxpy", [baseline, other], n=20_000, dtype="float32")
+    return Case(**described, baseline=baseline)
+
+
 turns = dict(rounds=ROUNDS, min_rounds=ROUNDS, min_sample_ns=SAMPLE_NS)
 sequential = measure(
-    "time_it.drift_sequential", "Does order matter when the machine drifts?",
-    [twins], budget_s=8, order="sequential", **turns,
-)  # fmt: skip
+    "time_it.drift_sequential",
+    "Does order matter when the machine drifts?",
+    [duel("first", "second")],
+    budget_s=8,
+    order="sequential",
+    **turns,
+)
 interleaved = measure(
-    "time_it.drift_interleaved", "Does taking turns cancel the drift?",
-    [twins], budget_s=8, **turns,
-)  # fmt: skip
+    "time_it.drift_interleaved",
+    "Does taking turns cancel the drift?",
+    [duel("first", "second")],
+    budget_s=8,
+    **turns,
+)
 figures.drift(
     sequential,
     interleaved,
-    alt="Samples of two equal functions in time order. One after the other, the second sits "
-    "higher than the first. In turns, both lie on one slope.",
+    alt="Samples of two equal functions in time order: on the left one after "
+    "the other, on the right in turns.",
 )
 
 # %%
@@ -69,10 +82,13 @@ figures.drift(
 # other experiment here. Its own control, the baseline's second entry, came last
 # and met the slowest machine of all.
 
+naive = sequential.cases[0].speedup("second")
 report.paragraph(
-    "One after the other: " + report.speedup_sentence(sequential.cases[0], "second"),
-    f"The ratio it would have printed is {report.times(sequential.cases[0].speedup('second'))}.",
-    "In turns: " + report.speedup_sentence(interleaved.cases[0], "second"),
+    "One after the other:",
+    report.speedup_sentence(sequential.cases[0], "second"),
+    f"The ratio it would have printed is {report.times(naive)}.",
+    "In turns:",
+    report.speedup_sentence(interleaved.cases[0], "second"),
 )
 
 # %%
@@ -88,14 +104,18 @@ report.paragraph(
 # train branch predictors.
 
 warmup = measure(
-    "time_it.warmup", "When has a kernel settled?",
-    [Case(**kernels.case("saxpy", ["numpy", "compiled"], n=20_000, dtype="float32"), baseline="numpy")],
-    budget_s=6, warmup_s=0, min_sample_ns=0, rounds=60, min_rounds=60,
-)  # fmt: skip
+    "time_it.warmup",
+    "When has a kernel settled?",
+    [duel("numpy", "compiled")],
+    budget_s=6,
+    warmup_s=0,
+    min_sample_ns=0,
+    rounds=60,
+    min_rounds=60,
+)
 figures.warmup(
     warmup,
-    alt="Time of each call in a fresh process. The first call is far above the rest; "
-    "the following ones settle.",
+    alt="Time of each call in a fresh process, the very first one apart.",
 )
 
 # %%
@@ -117,18 +137,20 @@ figures.warmup(
 # time waiting, and nothing else, is set beside the same kernel without the wait.
 
 known = measure(
-    "time_it.noise", "How far does a kernel differ from itself?",
-    [Case(**kernels.case("saxpy", ["imitated", "planted"], n=20_000, dtype="float32"), baseline="imitated")],
-    budget_s=6, rounds=24,
-)  # fmt: skip
+    "time_it.noise",
+    "How far does a kernel differ from itself?",
+    [duel("imitated", "planted")],
+    budget_s=6,
+    rounds=24,
+)
 figures.noise(
     known,
-    alt="Left, how far rounds of one kernel against itself deviate from zero; most lie close to "
-    "it, some far out. Right, every sample in time order, process by process.",
+    alt="Left, how far rounds of one kernel differ from rounds of itself. "
+    "Right, every sample in time order, process by process.",
 )
 report.paragraph(
-    f"Here a kernel differs from itself by up to {report.floor_text(known.cases[0])}: "
-    "below that, this book claims nothing.",
+    "Here a kernel differs from itself by up to "
+    f"{report.floor_text(known.cases[0])}: below that, nothing is claimed.",
     report.speedup_sentence(known.cases[0], "planted"),
     report.stamp(known),
 )

@@ -8,8 +8,8 @@ so each number could be used :math:`n` times once it has been fetched. Yet the
 textbook triple loop fetches most of them again for every use.
 
 **Predict.** One step at a time, from nested lists to the library that everyone
-calls, the same product is computed in eleven ways. The source promises
-"2–5× speedups" from cache-friendly blocking. Which steps of the ladder will give
+calls, the same product is computed again and again. The source
+promises "2–5× speedups" from cache-friendly blocking. Which steps of the ladder will give
 more, and which will give nothing? A model for one of them: the inner loop of
 ``ijk`` walks down a column, so each element it needs lies on another cache line.
 """
@@ -18,10 +18,12 @@ from accel import figures, kernels
 from accel.timing import Case, measure, profile, report
 
 LINE_BYTES, ITEM_BYTES = 64, 4
+per_line = LINE_BYTES // ITEM_BYTES
 report.Sentence(
-    f"A line of {LINE_BYTES} bytes holds {LINE_BYTES // ITEM_BYTES} float32. Walking down a column "
-    f"of a large matrix uses one of them per line fetched, walking along a row all "
-    f"{LINE_BYTES // ITEM_BYTES}: an upper bound for what reordering the loops can save in traffic."
+    f"A line of {LINE_BYTES} bytes holds {per_line} float32. Walking down a "
+    "column of a large matrix uses one of them per line fetched, walking along "
+    f"a row all {per_line}: an upper bound for what reordering the loops can "
+    "save in traffic."
 )
 
 # %%
@@ -33,35 +35,36 @@ report.Sentence(
 # One thread throughout; cores come later. The slow steps run only at the sizes
 # they can bear.
 
-SLOW, MEDIUM = {"quick": (64, 256)}.get(profile().name, (128, 512))
 SIZES = {
     "quick": (64, 256, 512),
     "standard": (64, 128, 256, 512, 1024),
     "publish": (64, 128, 256, 512, 1024, 2048),
 }[profile().name]
+LARGEST = {"lists": 128, "lists_blocked": 128, "array_scalars": 128, "ijk": 512}
 
 
-def steps_at(n):
-    """Return the steps of the main ladder that finish in reasonable time at size n."""
-    limits = {"interpreter": SLOW}
-    return [
+def product(n):
+    """Return the case of one size, with the steps that can bear it."""
+    steps = [
         step.name
         for step in kernels.ladder("matmul", dtype="float32", tag="ladder")
-        if n <= limits.get(step.instrument, n) and (step.name != "ijk" or n <= MEDIUM)
+        if n <= LARGEST.get(step.name, n)
     ]
+    described = kernels.case("matmul", steps, n=n, dtype="float32")
+    return Case(**described, baseline="blas")
 
 
 ladder = measure(
     "block_it.ladder",
     "How far is each way to multiply matrices from the best one?",
-    [Case(**kernels.case("matmul", steps_at(n), n=n, dtype="float32"), baseline="blas") for n in SIZES],
+    [product(n) for n in SIZES],
     budget_s=22,
-)  # fmt: skip
+)
 figures.ladder(
     ladder,
     current="blocked",
-    alt="Arithmetic rate of each way to multiply matrices against the size of the matrices. "
-    "Steps before blocking are dashed.",
+    alt="Arithmetic rate of each way to multiply matrices against the size "
+    "of the matrices. Steps before blocking are dashed.",
 )
 
 # %%
@@ -71,8 +74,10 @@ figures.ladder(
 smallest, largest = ladder.cases[0], ladder.cases[-1]
 report.paragraph(
     report.range_sentence(ladder, "blocked", over="ikj"),
-    "In pure Python: " + report.speedup_sentence(smallest, "lists_blocked", over="lists"),
-    "Blocks over calls of the library: " + report.speedup_sentence(largest, "blas_blocked"),
+    "In pure Python:",
+    report.speedup_sentence(smallest, "lists_blocked", over="lists"),
+    "Blocks over calls of the library:",
+    report.speedup_sentence(largest, "blas_blocked"),
 )
 
 # %%
@@ -88,16 +93,17 @@ report.paragraph(
 # does not go through BLAS, it is a compiled loop over the whole matrices, so
 # blocks can be tried from outside:
 
+def integer_product(n):
+    """Return the case of one size."""
+    steps = ["numpy_int64", "numpy_int64_blocked"]
+    described = kernels.case("matmul", steps, n=n, dtype="int64")
+    return Case(**described, baseline="numpy_int64")
+
+
 integers = measure(
     "block_it.int64",
     "Does blocking help a compiled loop that is not ours?",
-    [
-        Case(
-            **kernels.case("matmul", ["numpy_int64", "numpy_int64_blocked"], n=n, dtype="int64"),
-            baseline="numpy_int64",
-        )
-        for n in ((128, 256) if profile().name == "quick" else (128, 256, 512, 1024))
-    ],
+    [integer_product(n) for n in SIZES[1:]],
     budget_s=6,
 )
 report.range_sentence(integers, "numpy_int64_blocked", over="numpy_int64")
@@ -110,27 +116,18 @@ report.range_sentence(integers, "numpy_int64_blocked", over="numpy_int64")
 # no longer fits into the cache. In between lies a valley, and its width tells
 # how much care the choice deserves.
 
+blocks = [step.name for step in kernels.ladder("matmul", tag="sweep")]
+described = kernels.case("matmul", ["ikj", *blocks], n=SIZES[-1], dtype="float32")
 sweep = measure(
     "block_it.sweep",
     "Which block size is best?",
-    [
-        Case(
-            **kernels.case(
-                "matmul",
-                ["ikj", *(step.name for step in kernels.ladder("matmul", tag="sweep"))],
-                n=512 if profile().name == "quick" else 1024,
-                dtype="float32",
-            ),
-            baseline="ikj",
-        )
-    ],
+    [Case(**described, baseline="ikj")],
     budget_s=8,
 )
 figures.sweep(
     sweep,
     prefix="blocked_",
-    alt="Time of the blocked product against block size: slow for small blocks, a valley, and a "
-    "rise for blocks that leave the cache.",
+    alt="Time of the blocked product against block size.",
 )
 
 # %%
@@ -146,9 +143,12 @@ figures.sweep(
 figures.ladder(
     ladder,
     current="tiled",
-    alt="The whole ladder: the register-tiled kernel in front of all earlier steps, beside BLAS.",
+    alt="The whole ladder: the register-tiled kernel in front of all earlier "
+    "steps, beside BLAS.",
 )
-report.paragraph(report.range_sentence(ladder, "tiled", over="blas"), report.stamp(ladder))
+report.paragraph(
+    report.range_sentence(ladder, "tiled", over="blas"), report.stamp(ladder)
+)
 
 # %%
 report.ladder_table(smallest)
