@@ -106,7 +106,7 @@ report.paragraph(
 # levels off. At the largest sizes the arrays leave the caches and every version
 # waits for the same memory.
 #
-# Reading NumPy arrays element by element is the worst of both worlds: every
+# Reading NumPy arrays element by element removes nothing and adds something: every
 # ``x[i]`` makes a new Python object out of four bytes.
 #
 # What NumPy cannot vectorise away

@@ -134,11 +134,11 @@ figures.sweep(
 # From there to the library
 # -------------------------
 #
-# Blocking stops far below what the arithmetic units can do. Two more steps close
-# the gap, and page 9 takes them apart: *packing* copies each block into
-# consecutive memory, and a *register tile* keeps a small square of the result in
-# vector registers while it adds up hundreds of products, so that the inner loop
-# stores nothing at all.
+# The blocked loop finds its data in the cache, but for every product it still
+# loads and stores an element of the result. Two more steps change that, and page 9
+# takes them apart: *packing* copies each block into consecutive memory, and a
+# *register tile* keeps a small square of the result in vector registers while it
+# adds up hundreds of products, so that the inner loop stores nothing at all.
 
 figures.ladder(
     ladder,
@@ -147,7 +147,9 @@ figures.ladder(
     "steps, beside BLAS.",
 )
 report.paragraph(
-    report.range_sentence(ladder, "tiled", over="blas"), report.stamp(ladder)
+    report.range_sentence(ladder, "blocked", over="blas"),
+    report.range_sentence(ladder, "tiled", over="blas"),
+    report.stamp(ladder),
 )
 
 # %%
@@ -181,9 +183,9 @@ report.ladder_table(largest)
 #     for complaint in check(blocked_matmul, "matmul"):
 #         print(complaint)
 #
-# **Next need.** Even blocked, the compiled loop stops well short of the library.
-# The missing factor is no longer in the caches but in the registers: page 9, *Fill
-# the registers*.
+# **Next need.** What still separates the blocked loop from the last steps of the
+# ladder is no longer in the caches but in the registers: page 9, *Fill the
+# registers*.
 #
 # Sources: K. Goto and R. van de Geijn, "Anatomy of high-performance matrix
 # multiplication", *ACM TOMS* 34 (2008), sections 4–5; M. Lam, E. Rothberg and
