@@ -83,7 +83,7 @@ html_domain_indices = False
 html_use_index = False
 html_sidebars = {"**": ["book-toc.html"]}
 html_theme_options = {
-    "logo": {"text": project},
+    "logo": {"text": "Kernels, measured"},  # short enough for a telephone
     "navbar_center": [],
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],

@@ -1,0 +1,94 @@
+"""The book, built once from a copy of the sources, served on this computer, in a real browser."""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("accel", "book", "conf", "gallery", "pyproject.toml")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory):
+    """The folder of the built site, made by the command that readers use."""
+    copy = tmp_path_factory.mktemp("checkout")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=ignored)
+        else:
+            shutil.copy(source, copy / name)
+    shutil.rmtree(copy / "book" / "gallery", ignore_errors=True)  # what another build left
+    done = subprocess.run(
+        [sys.executable, "-m", "accel.cli", "build", "--profile", "quick"], cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    site = copy / "build" / "html"
+    assert done.stdout.strip().endswith(str(site / "index.html"))
+    return site
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(built_site):
+    """Where the site is served."""
+    handler = functools.partial(Quiet, directory=str(built_site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        reason = f"no browser here: looked for {', '.join(BROWSERS)}; install Debian's chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """``open_page(name, width=1280, palette="light")`` opens a page as a reader would."""
+    contexts = []
+
+    def open_(name, width=1280, palette="light", prepare=lambda page: None):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        contexts.append(context)
+        context.add_init_script(
+            f"if (!localStorage.getItem('mode')) {{ localStorage.setItem('mode', '{palette}');"
+            f" localStorage.setItem('theme', '{palette}'); }}"
+        )
+        page = context.new_page()
+        prepare(page)
+        page.goto(f"{address}/{name}.html")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
