@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from accel.timing.experiment import profile as find_profile
 
@@ -37,6 +38,9 @@ NEEDED = (
 
 #: Least free space to begin with, in bytes: a site, its working copy and its records.
 LEAST_FREE_BYTES = 100 * 2**20
+
+#: Free space below which a write has failed, whatever else went wrong, in bytes.
+FULL_BYTES = 2**16
 
 #: Time that Sphinx itself takes beside the experiments, in s; for the progress bar only.
 SPHINX_S = 25.0
@@ -304,14 +308,25 @@ def run_sphinx(places: Places, environ: dict, progress: Progress, watch) -> int:
         try:
             while True:
                 running = process.poll() is None
-                for line in events:
-                    progress.take(json.loads(line))
+                for event in whole_lines(events):
+                    progress.take(event)
                 watch(progress)
                 if not running:
                     return process.returncode
                 time.sleep(0.2)
         finally:
             stop(process)
+
+
+def whole_lines(file: TextIO) -> Iterator[dict]:
+    """Yield what has been written since the last call; a line amid being written waits."""
+    while True:
+        place = file.tell()
+        line = file.readline()
+        if not line.endswith("\n"):
+            file.seek(place)
+            return
+        yield json.loads(line)
 
 
 def stop(process: subprocess.Popen) -> None:
@@ -336,6 +351,8 @@ def complaint(places: Places, progress: Progress) -> str:
     """Return why Sphinx failed: the experiment's own line, or the log's warnings."""
     if progress.error:
         return progress.error
+    if shutil.disk_usage(places.build).free < FULL_BYTES:
+        return f"no space is left in {places.build}"  # nor was there any for the log
     text = places.log.read_text("utf-8", errors="replace")
     telling = [
         line.replace(f"{places.root}{os.sep}", "")

@@ -36,6 +36,9 @@ First edition. |ACCEL_PROFILE| |ACCEL_REMEASURE| |ACCEL_RESULTS|
 FAULT = "\n:doc:`a page that does not exist`\n"
 
 
+DISK = namedtuple("DISK", "total used free")
+
+
 @pytest.fixture
 def root(tmp_path):
     """Sources of a book of one page."""
@@ -169,6 +172,18 @@ def test_the_error_of_an_experiment_is_kept():
     assert progress.error == "it broke"
 
 
+def test_a_line_amid_being_written_waits_for_its_end(tmp_path):
+    path = tmp_path / "progress.jsonl"
+    with path.open("w") as writer, path.open() as reader:
+        writer.write('{"event": "begin"}\n{"event": "pro')
+        writer.flush()
+        assert list(building.whole_lines(reader)) == [{"event": "begin"}]
+        assert list(building.whole_lines(reader)) == []
+        writer.write('gress"}\n')
+        writer.flush()
+        assert list(building.whole_lines(reader)) == [{"event": "progress"}]
+
+
 # --- whole builds --------------------------------------------------------------------------------
 
 
@@ -252,6 +267,13 @@ def test_a_configuration_that_does_not_load_is_told_from_the_log(root, last_site
     assert is_intact(last_site)
 
 
+def test_a_disk_that_filled_up_meanwhile_is_told(places, monkeypatch):
+    places.work.mkdir(parents=True)
+    places.log.write_text("")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: DISK(2**40, 2**40, 0))
+    assert building.complaint(places, Progress({})) == f"no space is left in {places.build}"
+
+
 # --- before Sphinx starts ------------------------------------------------------------------------
 
 
@@ -289,8 +311,7 @@ def test_a_build_folder_that_is_a_file_is_named(root, places, no_sphinx):
 
 
 def test_a_disk_that_is_nearly_full_is_told_before_the_work(root, last_site, no_sphinx, monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(2**40, 2**40 - 2**20, 2**20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: DISK(2**40, 2**40 - 2**20, 2**20))
     with pytest.raises(BuildError, match="has 1 MiB free, a build needs 100 MiB"):
         building.build(root, "quick")
     assert is_intact(last_site)

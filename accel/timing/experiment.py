@@ -196,11 +196,15 @@ def measure(
         cases=tuple(cases),
         budget_s=budget_s * chosen.budget_factor,
     )
-    current = fresh_record(plan)
-    if current is not None:
-        announce("fresh", plan)
-        return current
-    return run(plan)
+    try:
+        current = fresh_record(plan)
+        if current is None:
+            return run(plan)
+    except RecordError as error:
+        announce("error", plan, message=f"{plan.script}: {error}")
+        raise
+    announce("fresh", plan)
+    return current
 
 
 @dataclass(frozen=True)

@@ -571,6 +571,19 @@ def test_a_record_that_cannot_be_written_is_named(workers, tmp_path, monkeypatch
         run(case())
 
 
+@pytest.mark.parametrize("content", ["{", '{"kind": "accel-record", "schema": 99}'])
+def test_progress_tells_which_record_is_refused(workers, results, tmp_path, monkeypatch, content):
+    results.mkdir()
+    (results / "page.test.json").write_text(content)
+    progress = tmp_path / "progress.jsonl"
+    monkeypatch.setenv("ACCEL_PROGRESS", str(progress))
+    with pytest.raises(records.RecordError):
+        run(case())
+    (event,) = map(json.loads, progress.read_text().splitlines())
+    assert event["event"] == "error"
+    assert event["message"].startswith("plot_test.py: page.test.json: ")
+
+
 @pytest.mark.parametrize("name", ["", "ladder", "Page.ladder", "a.b.c", "../a.b", "page.ladder.json"])
 def test_a_name_that_is_not_page_and_experiment_is_refused(workers, name):
     with pytest.raises(ValueError, match=r"must look like page\.experiment"):

@@ -178,6 +178,15 @@ def test_competitors_take_turns_in_the_order_of_the_design(board, tools):
     assert [turn.index("double_again") for turn in rounds[:6]].count(0) == 2
 
 
+def test_processes_take_up_the_design_where_the_one_before_left_it(tools, board):
+    """Three entries need six rounds; two processes of three rounds play them all."""
+    for process in (0, 1):
+        worker.run_case({**job(case(double, double_again)), "process": process}, 0, 0, tools)
+    turns = [note["kernel"] for note in board.notes if note["step"] == "timing"]
+    places = [turns[i : i + 3].index("double_again") for i in range(0, 18, 3)]
+    assert places == [1, 0, 2] + [1, 2, 0], "three rows, then the same three backwards"
+
+
 def test_sequential_order_runs_each_competitor_to_completion(board, tools):
     worker.run_case(job(case(double, double_again), order="sequential"), 0, 0, tools)
     turns = [note["kernel"] for note in board.notes if note["step"] == "timing"]
