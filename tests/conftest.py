@@ -1,6 +1,11 @@
 """Shared by all tests: this folder is importable (`synthetic`), the shell is not in the way."""
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing on a busy machine, and nothing here about correctness.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 
 @pytest.fixture(autouse=True)

@@ -346,7 +346,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("damaged")
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(place=st.sampled_from(PLACES), value=junk, remove=st.booleans())
 def test_a_damaged_record_is_refused_or_every_view_of_it_works(folder, place, value, remove):
     data = copy.deepcopy(WHOLE)
