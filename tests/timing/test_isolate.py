@@ -186,12 +186,11 @@ def test_whoever_watches_is_told_what_is_being_done(tmp_path):
     seen = []
     run(job("slow", protocol={"min_sample_ns": 10**6}), watch=seen.append)
     assert {"slow"} == {where["kernel"] for where in seen if "kernel" in where}
-    assert seen[-1]["step"] in ("warm-up", "timing", "memory pass")
 
 
 def test_a_worker_that_stays_silent_is_ended_and_named(tmp_path):
-    with pytest.raises(isolate.WorkerFailed, match="did not return within 0.5 s") as failure:
-        run(job("double", "hang"), time_limit_s=0.5)
+    with pytest.raises(isolate.WorkerFailed, match="did not return within 1 s") as failure:
+        run(job("hang"), time_limit_s=1)
     assert failure.value.where["kernel"] == "hang"
     assert has_ended(int((tmp_path / "pid").read_text()))
 
