@@ -26,7 +26,7 @@ extensions = [
     "measured",
     "mathml",
     "stamp",
-    "light_theme",
+    "lean",
 ]
 
 # myst-nb claims .ipynb, so Sphinx would take the notebooks that sphinx-gallery

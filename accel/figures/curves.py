@@ -68,9 +68,11 @@ def speedup_curve(
         if band:
             ax.axhspan(*band, color=palette.band, linewidth=0, zorder=0)
         ax.axhline(1, color=palette.muted, linewidth=1)
+        measured = [where_measured(cases, kernel) for kernel in kernels]
+        instruments = [here[0].instrument(k) for k, here in zip(kernels, measured, strict=True)]
         ends = [
-            _speedup_line(ax, look, where_measured(cases, kernel), kernel, over, along)
-            for kernel in kernels
+            _speedup_line(ax, look, here, (kernel, over), along, style)
+            for kernel, here, style in zip(kernels, measured, look.styles(instruments), strict=True)
         ]
         log_scale(ax, "x", [case.parameters[along] for case in cases], look.narrow)
         log_scale(ax, "y")
@@ -88,9 +90,8 @@ def speedup_curve(
     present(Picture(f"{record.experiment}-speedup", alt, numbers, draw))
 
 
-def _speedup_line(ax, look, cases, kernel, over, along) -> End:
-    instrument = cases[0].instrument(kernel)
-    color = look.palette.of(instrument)
+def _speedup_line(ax: Axes, look: Look, cases, pair, along: str, style) -> End:
+    (kernel, over), (color, marker) = pair, style
     xs = [case.parameters[along] for case in cases]
     ratios = [case.speedup(kernel, over=over) for case in cases]
     interval_bars(ax, xs, ratios, color=color)
@@ -98,8 +99,8 @@ def _speedup_line(ax, look, cases, kernel, over, along) -> End:
     for x, ratio, case in zip(xs, ratios, cases, strict=True):
         resolved = case.verdict(kernel, over=over) in ("faster", "slower")
         ax.plot(
-            [x], [ratio.value], color=color, marker=look.marker(instrument), markeredgewidth=1.5,
-            markerfacecolor=color if resolved else look.palette.background, zorder=4,
+            [x], [ratio.value], color=color, marker=marker, markeredgewidth=1.5, zorder=4,
+            markerfacecolor=color if resolved else look.palette.background,
         )  # fmt: skip
     return End(xs[-1], ratios[-1].value, wrapped(kernel, look.narrow), color)
 

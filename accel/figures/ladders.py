@@ -68,9 +68,12 @@ def ladder(
     def draw(figure: Figure, look: Look) -> None:
         palette = look.palette
         ax = axes(figure, left=0.55, right=1.05 if look.narrow else 1.5)
+        measured = [where_measured(cases, step) for step in shown]
+        instruments = [here[0].instrument(s) for s, here in zip(shown, measured, strict=True)]
+        styles = look.styles(instruments) if current is None else [None] * len(shown)
         ends = [
-            _ladder_line(ax, look, where_measured(cases, step), step, current, along)
-            for step in shown
+            _ladder_line(ax, look, here, step, along, style or _behind(look, here[0], step, current))
+            for step, here, style in zip(shown, measured, styles, strict=True)
         ]
         log_scale(ax, "x", [case.parameters[along] for case in cases], look.narrow)
         log_scale(ax, "y")
@@ -93,24 +96,30 @@ def _up_to(steps: list[str], current: str | None, rival: str) -> list[str]:
     return kept + [rival] if rival in steps and rival not in kept else kept
 
 
-def _ladder_line(ax, look, cases, step, current, along) -> End:
-    palette = look.palette
+def _behind(look: Look, case: CaseView, step: str, current: str) -> tuple[str, str]:
+    """Colour and marker beside a current step: itself, the rival, or a step behind."""
+    palette, marker = look.palette, look.marker(case.instrument(step))
+    if step == current:
+        return palette.of(case.instrument(step)), marker
+    return (palette.ink if step == case.baseline else palette.ghost), marker
+
+
+def _ladder_line(ax: Axes, look: Look, cases, step: str, along: str, style) -> End:
+    palette, (color, marker) = look.palette, style
+    behind, rival = color == palette.ghost, color == palette.ink
+    size = 4 if behind or rival else 6
     xs = [case.parameters[along] for case in cases]
     rates = [case.gflops(step) for case in cases]
-    instrument = cases[0].instrument(step)
-    rival = current is not None and step != current and step == cases[0].baseline
-    behind = current is not None and step != current and not rival
-    color = palette.ghost if behind else palette.ink if rival else palette.of(instrument)
     interval_bars(ax, xs, rates, color=color, zorder=2)
     ax.plot(
-        xs, [rate.value for rate in rates], color=color, marker=look.marker(instrument),
+        xs, [rate.value for rate in rates], color=color, marker=marker, markersize=size,
         linestyle=_DASHED if behind else "-", linewidth=1.3 if behind or rival else 2.2,
-        markersize=4 if behind or rival else 6, zorder=3 if behind else 4,
+        zorder=3 if behind else 4,
     )  # fmt: skip
     for x, rate, case in zip(xs, rates, cases, strict=True):
         if not case.stable:
-            ax.plot([x], [rate.value], color=color, marker=look.marker(instrument), zorder=5,
-                    markersize=4 if behind or rival else 6, markerfacecolor=palette.background)
+            ax.plot([x], [rate.value], color=color, marker=marker, markersize=size, zorder=5,
+                    markerfacecolor=palette.background)  # fmt: skip
     text = palette.muted if behind else color
     return End(xs[-1], rates[-1].value, wrapped(step, look.narrow), text)
 

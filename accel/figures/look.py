@@ -12,7 +12,7 @@ found by a search in the page.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,8 @@ WIDE_IN, NARROW_IN = 7.0, 3.55
 CSS_PIXELS_PER_INCH = 96
 
 _SYSTEM_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_MARKERS = {"interpreter": "s", "NumPy": "^", "compiled": "o"}
+#: Marker of each instrument: for its first line in a figure, its second, and so on.
+_MARKERS = {"interpreter": "sPp", "NumPy": "^v<", "compiled": "oDh"}
 
 
 class FigureError(ValueError):
@@ -54,9 +55,15 @@ class Palette:
     numpy: str
     compiled: str
 
-    def of(self, instrument: str) -> str:
-        """Return the colour of an instrument."""
-        return getattr(self, instrument.lower())
+    def of(self, instrument: str, nth: int = 0) -> str:
+        """Return the colour of an instrument; of its second line a tone nearer to the ink."""
+        share = min(0.5 * nth, 1.0)
+        return _blend(getattr(self, instrument.lower()), self.ink, share)
+
+
+def _blend(color: str, other: str, share: float) -> str:
+    pairs = ((int(color[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
 LIGHT = Palette(
@@ -80,9 +87,17 @@ class Look:
     def width_in(self) -> float:
         return NARROW_IN if self.narrow else WIDE_IN
 
-    def marker(self, instrument: str) -> str:
+    def marker(self, instrument: str, nth: int = 0) -> str:
         """Return the marker of an instrument: colour is never the only sign."""
-        return _MARKERS[instrument]
+        return _MARKERS[instrument][nth % 3]
+
+    def styles(self, instruments: Sequence[str]) -> list[tuple[str, str]]:
+        """Return colour and marker for lines of these instruments, no two alike."""
+        return [
+            (self.palette.of(name, nth), self.marker(name, nth))
+            for place, name in enumerate(instruments)
+            for nth in [instruments[:place].count(name)]
+        ]
 
 
 LOOKS = tuple(Look(palette, narrow) for palette in (LIGHT, DARK) for narrow in (False, True))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from accel.figures.look import FigureError, Look, Palette, Picture, present
 from accel.figures.parts import LABEL_SIZE, axes, headline, readable
@@ -17,6 +18,12 @@ from accel.timing.stats import median
 
 #: More points than this are drawn as an image inside the SVG, which stays small.
 _MANY_POINTS = 2000
+
+#: A range of times with a larger factor between its ends is shown on a logarithmic axis.
+_WIDE_RANGE = 3
+
+#: A deviation this many times the noise floor would squeeze the rest of a linear axis.
+_FAR = 12
 
 
 def _panels(
@@ -79,34 +86,44 @@ def _noise_histogram(ax: Axes, look: Look, case: CaseView) -> None:
     palette = look.palette
     percent = [value for process in _again_percent(case) for value in process]
     edge = 100 * (floors.floor(case.resolution) - 1)
+    widest = max(map(abs, percent))
+    far = widest > _FAR * edge
+    if far:  # linear around the floor and logarithmic beyond: nothing is cut off
+        ax.set_xscale("symlog", linthresh=2 * edge)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    scale = ax.xaxis.get_transform()
+    low, high = scale.transform([min(percent), max(percent)])
+    count = min(40, max(10, round(2 * len(percent) ** (1 / 2))))
+    bins = scale.inverted().transform([low + (high - low) * k / count for k in range(count + 1)])
     ax.axvspan(-edge, edge, color=palette.band, linewidth=0, zorder=0)
-    bins = min(40, max(10, round(2 * len(percent) ** (1 / 2))))
-    ax.hist(percent, bins=bins, color=palette.compiled, alpha=0.85, zorder=2)
+    ax.hist(percent, bins=sorted(bins), color=palette.compiled, alpha=0.85, zorder=2)
     ax.axvline(0, color=palette.muted, linewidth=1, zorder=3)
-    ax.set_xlabel(f"difference from itself, % (band: floor ±{words.number(edge)} %)")
+    if far:
+        ends = [value for value in (-100, -10, 0, 10, 100, 1000) if abs(value) <= 2 * widest]
+        ax.xaxis.set_ticks([value for value in ends if value == 0 or abs(value) > 2 * edge])
+        ax.xaxis.set_minor_locator(NullLocator())
+    quantity = "difference, %" if look.narrow else "difference from itself, %"
+    ax.set_xlabel(f"{quantity} (band: floor ±{words.number(edge)} %)")
     ax.grid(axis="x", visible=False)
     headline(ax, "rounds", palette)
-    if look.narrow:
-        ax.set_xlabel(f"difference, % (band: floor ±{words.number(edge)} %)")
 
 
 def _noise_in_time(ax: Axes, look: Look, case: CaseView) -> None:
     palette = look.palette
     samples = case.samples(case.baseline)
-    scale, unit = _scale([time for process in samples for time in process])
     start, many = 0, sum(map(len, samples)) > _MANY_POINTS
     for process in samples:
         xs = range(start, start + len(process))
         if start:
             ax.axvline(start - 0.5, color=palette.grid, linewidth=0.8, zorder=0)
-        ax.plot(xs, [time / scale for time in process], linestyle="none", marker="o",
-                markersize=3, color=palette.compiled, alpha=0.7, rasterized=many)  # fmt: skip
-        middle = median(process) / scale
-        ax.plot([xs[0], xs[-1]], [middle, middle], color=palette.ink, linewidth=1.4)
+        ax.plot(xs, process, linestyle="none", marker="o", markersize=3, color=palette.compiled,
+                alpha=0.7, rasterized=many)  # fmt: skip
+        ax.plot([xs[0], xs[-1]], [median(process)] * 2, color=palette.ink, linewidth=1.4)
         start += len(process)
+    _durations(ax, [time for process in samples for time in process])
     ax.grid(axis="x", visible=False)
     ax.set_xlabel(f"sample, in time order; {len(samples)} processes")
-    _headline_right(ax, f"{unit} per call; line: median of a process", palette)
+    _headline_right(ax, "time of a call; line: median of a process", palette)
 
 
 def _headline_right(ax: Axes, text: str, palette: Palette) -> None:
@@ -114,13 +131,6 @@ def _headline_right(ax: Axes, text: str, palette: Palette) -> None:
     box = ax.get_position()
     lift = 0.14 / ax.figure.get_size_inches()[1]
     ax.figure.text(box.x0 - 0.01, box.y1 + lift, text, color=palette.muted, size=LABEL_SIZE)
-
-
-def _scale(times_ns: Sequence[float]) -> tuple[float, str]:
-    """Unit in which the typical time is between 1 and 1000."""
-    typical = median(times_ns)
-    _, unit = words.duration(typical).split(words.NO_BREAK)
-    return {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit], unit
 
 
 def describe_noise(record: Record, **where) -> str:
@@ -158,36 +168,55 @@ def warmup(record: Record, *, alt: str, kernels: Sequence[str] | None = None, **
 
     def draw(figure: Figure, look: Look) -> None:
         palette = look.palette
-        ax = axes(figure, left=0.6, right=0.98 if look.narrow else 1.25)
-        times = [time for kernel in shown for process in case.samples(kernel) for time in process]
-        scale, unit = _scale(times)
-        for kernel in shown:
-            _warmup_lines(ax, look, case, kernel, scale)
-        ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-        ax.yaxis.set_minor_formatter(lambda value, _: "")
+        ax = axes(figure, left=0.72, right=0.98 if look.narrow else 1.25)
+        styles = look.styles([case.instrument(kernel) for kernel in shown])
+        for kernel, style in zip(shown, styles, strict=True):
+            _warmup_lines(ax, look, case, kernel, style)
+        later = [time for kernel in shown for process in case.samples(kernel) for time in process]
+        _durations(ax, [time for kernel in shown for time in case.first_call_ns(kernel)] + later)
         ax.set_xlim(left=0)
         ax.set_xlabel("call of a fresh process; 1 is the first")
-        headline(ax, f"{unit} per call", palette)
+        headline(ax, "time of a call", palette)
 
     numbers = describe_warmup(record, kernels=shown, **where)
     present(Picture(f"{record.experiment}-warmup", alt, numbers, draw))
 
 
-def _warmup_lines(ax: Axes, look: Look, case: CaseView, kernel: str, scale: float) -> None:
-    palette, instrument = look.palette, case.instrument(kernel)
-    color = palette.of(instrument)
+def _durations(ax: Axes, times_ns: Sequence[float]) -> None:
+    """Vertical axis in ns with labels such as ``10 µs``; logarithmic if the range is wide."""
+    low, high = min(times_ns), max(times_ns)
+    if high / low > _WIDE_RANGE:
+        ax.set_yscale("log")
+        steps = (1.0,) if high / low > _WIDE_RANGE**4 else (1.0, 2.0, 5.0)
+        ax.yaxis.set_major_locator(LogLocator(subs=steps))
+        ax.yaxis.set_minor_locator(NullLocator())
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(6))
+    ax.yaxis.set_major_formatter(lambda value, _: _tick(value))
+    margin = (high / low) ** 0.05
+    ax.set_ylim(low / margin, high * margin)
+
+
+def _tick(time_ns: float) -> str:
+    """A round time with all its digits: ``10 µs``, ``2.015 ms``."""
+    _, unit = words.duration(time_ns).split(words.NO_BREAK)
+    scale = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
+    return f"{time_ns / scale:.6g}{words.NO_BREAK}{unit}"
+
+
+def _warmup_lines(ax: Axes, look: Look, case: CaseView, kernel: str, style) -> None:
+    color, marker = style
     processes = case.samples(kernel)
     calls = range(2, 2 + min(map(len, processes)))
     for first, process in zip(case.first_call_ns(kernel), processes, strict=True):
-        ax.plot([1], [first / scale], marker=look.marker(instrument), linestyle="none",
-                color=color, markerfacecolor=palette.background, markeredgewidth=1.4)  # fmt: skip
-        ax.plot(calls, [time / scale for time in process[: len(calls)]], color=color,
-                linewidth=0.7, alpha=0.45)  # fmt: skip
-    middle = [median([process[call - 2] for process in processes]) / scale for call in calls]
+        ax.plot([1], [first], marker=marker, linestyle="none", color=color, markeredgewidth=1.4,
+                markerfacecolor=look.palette.background)  # fmt: skip
+        ax.plot(calls, process[: len(calls)], color=color, linewidth=0.7, alpha=0.45)
+    middle = [median([process[call - 2] for process in processes]) for call in calls]
     ax.plot(calls, middle, color=color)
-    ax.annotate(readable(kernel), (calls[-1], middle[-1]), xytext=(8, 0), va="center", size=LABEL_SIZE,
-                textcoords="offset points", color=color, annotation_clip=False)  # fmt: skip
+    ax.annotate(readable(kernel), (calls[-1], middle[-1]), xytext=(8, 0), va="center",
+                size=LABEL_SIZE, textcoords="offset points", color=color,
+                annotation_clip=False)  # fmt: skip
 
 
 def describe_warmup(record: Record, *, kernels: Sequence[str] | None = None, **where) -> str:
@@ -225,17 +254,19 @@ def drift(sequential: Record, interleaved: Record, *, alt: str, **where) -> None
         If the case has not two kernels, or `alt` is empty.
     """
     orders = [(sequential.case(**where), True), (interleaved.case(**where), False)]
-    shown = [case.samples(name) for case, _ in orders for name in (case.baseline, _challenger(case))]
-    unit = _scale([time for samples in shown for process in samples for time in process])
+    times = [
+        time
+        for case, _ in orders
+        for kernel in (case.baseline, _challenger(case))
+        for process in case.samples(kernel)
+        for time in process
+    ]
 
     def draw(figure: Figure, look: Look) -> None:
         panels = _panels(figure, look)
         for ax, (case, one_by_one) in zip(panels, orders, strict=True):
-            _drift_panel(ax, look, case, one_by_one, unit)
-        low = min(ax.get_ylim()[0] for ax in panels)
-        high = max(ax.get_ylim()[1] for ax in panels)
-        for ax in panels:
-            ax.set_ylim(low, high)
+            _drift_panel(ax, look, case, one_by_one)
+            _durations(ax, times)
 
     numbers = describe_drift(sequential, interleaved, **where)
     present(Picture(f"{sequential.experiment}-drift", alt, numbers, draw, 3.4, 5.8))
@@ -249,23 +280,23 @@ def _challenger(case: CaseView) -> str:
     return others[0]
 
 
-def _drift_panel(ax: Axes, look: Look, case: CaseView, one_by_one: bool, unit) -> None:
-    palette, (scale, unit_name) = look.palette, unit
+def _drift_panel(ax: Axes, look: Look, case: CaseView, one_by_one: bool) -> None:
+    palette = look.palette
     styles = ((case.baseline, palette.compiled, "o"), (_challenger(case), palette.interpreter, "^"))
     rounds = max(map(len, case.samples(case.baseline)))
     for place, (kernel, color, marker) in enumerate(styles):
         for process in case.samples(kernel):
             turns = range(len(process))
             xs = [place * rounds + turn if one_by_one else 2 * turn + place for turn in turns]
-            ax.plot(xs, [time / scale for time in process], linestyle="none", marker=marker,
-                    markersize=3.2, color=color, alpha=0.55)  # fmt: skip
+            ax.plot(xs, process, linestyle="none", marker=marker, markersize=3.2,
+                    color=color, alpha=0.55)  # fmt: skip
         ax.plot([], [], linestyle="none", marker=marker, color=color, label=readable(kernel))
     ax.grid(axis="x", visible=False)
     ax.legend(loc="upper left", frameon=False, fontsize=LABEL_SIZE, labelcolor="linecolor",
               handletextpad=0.1, borderpad=0.1, labelspacing=0.2)  # fmt: skip
     ax.set_xlabel(f"sample, {'one after the other' if one_by_one else 'in turns'}")
     ratio = words.with_interval(case.speedup(_challenger(case)), words.factor)
-    _headline_right(ax, f"{unit_name} per call; ratio {ratio}", palette)
+    _headline_right(ax, f"time of a call; ratio {ratio}", palette)
 
 
 def describe_drift(sequential: Record, interleaved: Record, **where) -> str:
