@@ -91,7 +91,9 @@ def test_every_room_has_its_rule():
 
 def test_imports_point_down():
     # The bare package, which everybody may import, holds its path and version only.
-    upwards = {name(path): rooms_imported(path) - {"accel"} - MAY_IMPORT[room(path)] for path in MODULES}
+    upwards = {
+        name(path): rooms_imported(path) - {"accel"} - MAY_IMPORT[room(path)] for path in MODULES
+    }
     assert {path: rooms for path, rooms in upwards.items() if rooms} == {}
 
 
@@ -120,7 +122,9 @@ def handlers(path):
 
 
 def test_no_error_is_caught_that_was_not_foreseen():
-    assert [f"{name(path)}:{h.lineno}" for path in SOURCES for h in handlers(path) if greedy(h)] == []
+    assert [
+        f"{name(path)}:{h.lineno}" for path in SOURCES for h in handlers(path) if greedy(h)
+    ] == []
     assert matches(SOURCES, r"suppress\((Base)?Exception\b") == []
 
 

@@ -87,7 +87,9 @@ def test_the_root_is_found_from_any_folder_inside(root):
 
 
 def test_outside_a_project_the_message_says_what_was_looked_for(tmp_path):
-    with pytest.raises(BuildError, match=r"no book sources in .*expected book/, gallery/ and conf/conf.py"):
+    with pytest.raises(
+        BuildError, match=r"no book sources in .*expected book/, gallery/ and conf/conf.py"
+    ):
         building.find_root(tmp_path)
 
 
@@ -189,7 +191,9 @@ def test_a_line_amid_being_written_waits_for_its_end(tmp_path):
 
 def test_a_build_puts_the_site_in_place_and_returns_its_first_page(root, places):
     states = []
-    page = building.build(root / "book", "quick", watch=lambda progress: states.append(progress.total_s))
+    page = building.build(
+        root / "book", "quick", watch=lambda progress: states.append(progress.total_s)
+    )
     assert page == places.html / "index.html"
     html = page.read_text()
     assert "First edition. quick 0" in html
@@ -288,7 +292,9 @@ def no_sphinx(monkeypatch):
 
 
 def test_an_unknown_profile_is_refused_before_anything_is_touched(root, places, no_sphinx):
-    with pytest.raises(ValueError, match="no profile 'fast'; choose one of quick, standard, publish"):
+    with pytest.raises(
+        ValueError, match="no profile 'fast'; choose one of quick, standard, publish"
+    ):
         building.build(root, "fast")
     assert not places.build.exists()
 
@@ -299,7 +305,9 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(root, no_sph
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in missing else find(name)
     )
-    with pytest.raises(BuildError, match=r"missing myst_nb, latex2mathml; .*pip install 'accel-book\[book\]'"):
+    with pytest.raises(
+        BuildError, match=r"missing myst_nb, latex2mathml; .*pip install 'accel-book\[book\]'"
+    ):
         building.build(root, "quick")
 
 
@@ -310,7 +318,9 @@ def test_a_build_folder_that_is_a_file_is_named(root, places, no_sphinx):
     assert places.build.read_text() == "in the way"
 
 
-def test_a_disk_that_is_nearly_full_is_told_before_the_work(root, last_site, no_sphinx, monkeypatch):
+def test_a_disk_that_is_nearly_full_is_told_before_the_work(
+    root, last_site, no_sphinx, monkeypatch
+):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: DISK(2**40, 2**40 - 2**20, 2**20))
     with pytest.raises(BuildError, match="has 1 MiB free, a build needs 100 MiB"):
         building.build(root, "quick")
@@ -353,7 +363,9 @@ def test_the_new_site_takes_the_place_of_the_last(places, last_site, new_site):
         OSError(errno.ENOSPC, "No space left on device"),
     ],
 )
-def test_a_copy_that_fails_half_way_leaves_the_last_site(places, last_site, new_site, monkeypatch, fault):
+def test_a_copy_that_fails_half_way_leaves_the_last_site(
+    places, last_site, new_site, monkeypatch, fault
+):
     def half(source, target):
         os.mkdir(target)
         raise fault

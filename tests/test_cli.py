@@ -142,7 +142,11 @@ def test_the_page_is_opened_when_asked_for(accel, project, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "profile", "remeasure"),
-    [((), None, False), (("--profile", "publish"), "publish", False), (("--remeasure",), None, True)],
+    [
+        ((), None, False),
+        (("--profile", "publish"), "publish", False),
+        (("--remeasure",), None, True),
+    ],
 )
 def test_options_reach_the_build(accel, project, monkeypatch, options, profile, remeasure):
     seen = []
@@ -205,7 +209,9 @@ def test_a_build_that_is_stopped_leaves_no_process_and_the_last_site(project, nu
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from accel.cli import main; import sys; sys.argv = ['accel', 'build']; main()"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as command:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True
+    ) as command:
         try:
             assert comes_true((project / "pids").exists)
             command.send_signal(getattr(signal, number))

@@ -79,7 +79,10 @@ _KERNEL: Fields = {
 _PROCESS: Fields = {
     "first_call_ns": _COUNT,
     "loops": ("a positive whole number", _is_positive),
-    "samples_ns": ("a list of positive whole numbers, at least one", _is_filled_list_of(_is_positive)),
+    "samples_ns": (
+        "a list of positive whole numbers, at least one",
+        _is_filled_list_of(_is_positive),
+    ),
     "involuntary_switches": (
         "a list of whole numbers, or null",
         lambda value: value is None or _is_list_of(_is_count)(value),

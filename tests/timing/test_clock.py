@@ -5,7 +5,9 @@ from accel.timing import clock as clocks
 
 @pytest.mark.parametrize("tick_ns", [1, 100, 41_667, 15_625_000])
 def test_resolution_is_one_tick_of_a_coarse_clock(make_clock, tick_ns):
-    assert clocks.resolution_ns(make_clock(read_ns=max(1, tick_ns // 50), tick_ns=tick_ns)) == tick_ns
+    assert (
+        clocks.resolution_ns(make_clock(read_ns=max(1, tick_ns // 50), tick_ns=tick_ns)) == tick_ns
+    )
 
 
 def test_resolution_is_the_cost_of_reading_where_that_is_all_a_clock_can_tell(make_clock):

@@ -194,7 +194,10 @@ def test_a_kernel_may_get_other_arguments_than_its_rivals(results):
 
 def test_a_kernel_that_works_in_place_gets_its_argument_back_each_time(results):
     in_place = case(
-        "double_in_place", inputs="k.py:in_place_inputs", oracle="k.py:in_place_oracle", mutates=(0,)
+        "double_in_place",
+        inputs="k.py:in_place_inputs",
+        oracle="k.py:in_place_oracle",
+        mutates=(0,),
     )
     assert run(in_place).cases[0].kernels == ["double_in_place"]
 
@@ -274,7 +277,9 @@ def test_a_kernel_that_never_returns_is_ended_and_named(results):
         ("k.py:too_long", "k.py:lists", r"shape \(65,\), expected \(64,\)"),
     ],
 )
-def test_a_kernel_that_cannot_be_found_or_has_another_shape_is_named(results, target, adapt, reason):
+def test_a_kernel_that_cannot_be_found_or_has_another_shape_is_named(
+    results, target, adapt, reason
+):
     kernels = {"double": kernel("k.py:double"), "other": kernel(target, adapt)}
     with pytest.raises(MeasurementError, match=f"page.test: kernel other at n=64: .*{reason}"):
         run(case(kernels=kernels))
@@ -297,7 +302,9 @@ def test_inputs_that_cannot_be_made_are_named(results):
 
 def test_the_failing_case_is_named_among_several(results):
     with open("k.py", "a") as file:
-        file.write("\ndef small_only(x, out):\n    double(x, out)\n    assert len(x) < 100, 'big'\n")
+        file.write(
+            "\ndef small_only(x, out):\n    double(x, out)\n    assert len(x) < 100, 'big'\n"
+        )
     with pytest.raises(MeasurementError, match="kernel small_only at n=128: raised AssertionError"):
         run(case("small_only", n=64), case("small_only", n=128))
 
@@ -525,7 +532,9 @@ def test_the_profile_is_the_one_named_else_the_environments_else_standard(monkey
 @pytest.mark.parametrize("name", ["fast", "QUICK"])
 def test_an_unknown_profile_is_refused_with_those_there_are(monkeypatch, name):
     monkeypatch.setenv("ACCEL_PROFILE", name)
-    with pytest.raises(ValueError, match=f"no profile '{name}'; choose one of quick, standard, publish"):
+    with pytest.raises(
+        ValueError, match=f"no profile '{name}'; choose one of quick, standard, publish"
+    ):
         experiment.profile()
 
 
@@ -575,7 +584,9 @@ def test_progress_tells_the_error(workers, tmp_path, monkeypatch):
 def test_a_record_that_cannot_be_written_is_named(workers, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ACCEL_RESULTS", str(tmp_path / "file" / "results"))
-    with pytest.raises(records.RecordError, match="cannot write record .*page.test.json: Not a dir"):
+    with pytest.raises(
+        records.RecordError, match="cannot write record .*page.test.json: Not a dir"
+    ):
         run(case())
 
 
@@ -592,7 +603,9 @@ def test_progress_tells_which_record_is_refused(workers, results, tmp_path, monk
     assert event["message"].startswith("plot_test.py: page.test.json: ")
 
 
-@pytest.mark.parametrize("name", ["", "ladder", "Page.ladder", "a.b.c", "../a.b", "page.ladder.json"])
+@pytest.mark.parametrize(
+    "name", ["", "ladder", "Page.ladder", "a.b.c", "../a.b", "page.ladder.json"]
+)
 def test_a_name_that_is_not_page_and_experiment_is_refused(workers, name):
     with pytest.raises(ValueError, match=r"must look like page\.experiment"):
         measure(name, "?", [case()], budget_s=1)
@@ -639,7 +652,9 @@ def test_the_last_level_is_the_largest_cache_known(facts, size):
     assert experiment.last_level_bytes(facts) == size
 
 
-@pytest.mark.parametrize(("steals", "steal"), [([0.0, None], 0.0), ([None, None], None), ([0.1, 0.1], 0.1)])
+@pytest.mark.parametrize(
+    ("steals", "steal"), [([0.0, None], 0.0), ([None, None], None), ([0.1, 0.1], 0.1)]
+)
 def test_stolen_time_is_recorded_where_the_system_tells(workers, monkeypatch, steals, steal):
     monkeypatch.setattr(
         isolate, "run", lambda job, *ignored: {**answer(job), "steal": steals[job["process"]]}

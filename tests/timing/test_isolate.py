@@ -98,7 +98,9 @@ def test_what_is_no_name_of_a_function_is_refused_with_the_form_expected(target)
 
 
 def test_a_function_of_the_running_script_is_refused_with_what_to_do():
-    with pytest.raises(ValueError, match="'__main__:f' is defined in the script that is running.*file"):
+    with pytest.raises(
+        ValueError, match="'__main__:f' is defined in the script that is running.*file"
+    ):
         isolate.resolve("__main__:f")
 
 
@@ -182,7 +184,9 @@ def test_a_job_longer_than_a_pipe_holds_arrives(monkeypatch):
 
 
 def test_whoever_watches_is_told_what_is_being_done(tmp_path):
-    (tmp_path / "k.py").write_text(SOURCE + "def slow(x, out):\n    double(x, out); time.sleep(0.1)\n")
+    (tmp_path / "k.py").write_text(
+        SOURCE + "def slow(x, out):\n    double(x, out); time.sleep(0.1)\n"
+    )
     seen = []
     run(job("slow", protocol={"min_sample_ns": 10**6}), watch=seen.append)
     assert {"slow"} == {where["kernel"] for where in seen if "kernel" in where}
@@ -218,7 +222,7 @@ def test_an_interrupt_ends_the_worker(tmp_path):
 
 def test_a_crash_is_named_by_its_signal(tmp_path):
     (tmp_path / "k.py").write_text(
-        SOURCE + "def crash(x, out):\n    os.kill(os.getpid(), %d)\n" % signal.SIGSEGV
+        SOURCE + f"def crash(x, out):\n    os.kill(os.getpid(), {signal.SIGSEGV:d})\n"
     )
     with pytest.raises(isolate.WorkerFailed, match=r"crashed: SIGSEGV \(it said nothing\)"):
         run(job("crash"))
@@ -226,7 +230,8 @@ def test_a_crash_is_named_by_its_signal(tmp_path):
 
 def test_the_last_line_a_dying_worker_said_is_passed_on(tmp_path):
     (tmp_path / "k.py").write_text(
-        SOURCE + "def leave(x, out):\n    print('x' * 10**6)\n    print('out of luck', flush=True)\n"
+        SOURCE
+        + "def leave(x, out):\n    print('x' * 10**6)\n    print('out of luck', flush=True)\n"
         "    os._exit(3)\n"
     )
     with pytest.raises(isolate.WorkerFailed) as failure:
@@ -254,7 +259,9 @@ def test_an_error_that_takes_pages_is_passed_on_as_one_line(tmp_path):
 
 def test_a_worker_does_not_see_the_modules_of_its_parent(tmp_path):
     (tmp_path / "k.py").write_text(
-        SOURCE + "import sys\ndef fresh(x, out):\n    double(x, out)\n    assert 'pytest' not in sys.modules\n"
+        SOURCE
+        + "import sys\ndef fresh(x, out):\n    double(x, out)\n"
+        + "    assert 'pytest' not in sys.modules\n"
     )
     assert "pytest" in sys.modules
     assert run(job("fresh"))["cases"]

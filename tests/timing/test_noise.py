@@ -51,7 +51,9 @@ def test_nothing_is_said_of_an_unstable_case(low, high):
     assert noise.verdict(interval(low, high), QUIET, stable=False) == "unstable"
 
 
-@pytest.mark.parametrize("again", [interval(0.94, 1.01), interval(0.99, 1.06), interval(1.04, 1.06)])
+@pytest.mark.parametrize(
+    "again", [interval(0.94, 1.01), interval(0.99, 1.06), interval(1.04, 1.06)]
+)
 def test_the_floor_reaches_as_far_as_the_worse_end_of_the_baseline_against_itself(again):
     assert noise.verdict(interval(1.05, 1.055), again) == "not resolved"
     assert noise.verdict(interval(0.945, 0.95), again) == "not resolved"

@@ -103,7 +103,9 @@ def test_stored_summaries_are_what_the_views_compute(record):
 
 
 def test_an_unknown_kernel_is_named_beside_those_there_are(record):
-    with pytest.raises(KeyError, match="no kernel 'cublas' at n=64, dtype=float32; there are mine, blas"):
+    with pytest.raises(
+        KeyError, match="no kernel 'cublas' at n=64, dtype=float32; there are mine, blas"
+    ):
         record.cases[0].time_ns("cublas")
 
 
@@ -173,7 +175,9 @@ def test_the_results_folder_is_in_the_build_folder_unless_told_otherwise(monkeyp
 
 
 def test_a_missing_record_is_named_beside_those_there_are(written):
-    with pytest.raises(RecordError, match=r"no record of experiment 'page.large'; there are: page.small"):
+    with pytest.raises(
+        RecordError, match=r"no record of experiment 'page.large'; there are: page.small"
+    ):
         records.load("page.large")
 
 
@@ -184,7 +188,9 @@ def test_without_any_record_the_message_says_what_to_do(results):
 
 
 @pytest.mark.parametrize("module_function", ["fsync", "replace", "chmod"])
-@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "fault", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
 def test_a_write_that_fails_leaves_the_old_record_and_no_temporary(
     written, monkeypatch, module_function, fault
 ):
@@ -207,7 +213,9 @@ def test_a_write_that_fails_leaves_the_old_record_and_no_temporary(
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     folder = tmp_path / "file" / "results"
-    with pytest.raises(RecordError, match="cannot write record .*file/results/page.small.json: Not a dir"):
+    with pytest.raises(
+        RecordError, match="cannot write record .*file/results/page.small.json: Not a dir"
+    ):
         records.write(small(), folder)
 
 
@@ -236,11 +244,15 @@ def test_a_value_that_is_no_json_is_refused_before_anything_is_written(written, 
 def test_damaged_json_is_refused_by_name(results, content):
     results.mkdir()
     (results / "page.small.json").write_bytes(content)
-    with pytest.raises(RecordError, match="page.small.json: not a record but damaged JSON.*delete it"):
+    with pytest.raises(
+        RecordError, match="page.small.json: not a record but damaged JSON.*delete it"
+    ):
         records.load("page.small")
 
 
-@pytest.mark.parametrize("content", ["null", "3", "[]", "{}", '"accel-record"', '{"kind": "pyperf"}'])
+@pytest.mark.parametrize(
+    "content", ["null", "3", "[]", "{}", '"accel-record"', '{"kind": "pyperf"}']
+)
 def test_a_file_that_is_not_a_record_is_refused_by_name(tmp_path, content):
     path = tmp_path / "other.json"
     path.write_text(content)
@@ -271,7 +283,9 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, name):
 @pytest.mark.parametrize("key", sorted(set(small()) - {"kind", "schema"}))
 def test_each_key_of_a_record_is_needed(written, key):
     damaged(written, lambda data: data.pop(key))
-    with pytest.raises(RecordError, match=f"page.small.json: damaged record: missing {key}; delete it"):
+    with pytest.raises(
+        RecordError, match=f"page.small.json: damaged record: missing {key}; delete it"
+    ):
         records.read(written)
 
 
@@ -293,17 +307,26 @@ def _process(data):
         (lambda d: d["cases"][0].update(kernels={}), "case 0: baseline 'blas' is not among"),
         (lambda d: d["cases"][0].update(baseline="cublas"), "baseline 'cublas' is not among"),
         (lambda d: d["cases"][0].update(flops=-1), "flops must be a whole number, not negative"),
-        (lambda d: d["cases"][0]["kernels"].update(mine=3), "kernel mine: must be an object, not 3"),
+        (
+            lambda d: d["cases"][0]["kernels"].update(mine=3),
+            "kernel mine: must be an object, not 3",
+        ),
         (lambda d: d["cases"][1]["kernels"]["mine"].pop("story"), "kernel mine: missing story"),
         (lambda d: d["cases"][1]["again"].update(processes=[]), "case 1: again: processes must be"),
-        (lambda d: _process(d).update(samples_ns=[]), "mine: process 2: samples_ns must be .*at least one"),
+        (
+            lambda d: _process(d).update(samples_ns=[]),
+            "mine: process 2: samples_ns must be .*at least one",
+        ),
         (lambda d: _process(d).update(samples_ns=[1, 0, 1, 1]), "samples_ns must be .*positive"),
         (lambda d: _process(d).update(samples_ns=[1, "2", 1, 1]), "samples_ns must be"),
         (lambda d: _process(d).update(samples_ns=[1, 2, 3]), "same processes and rounds"),
         (lambda d: _process(d).update(loops=0), "loops must be a positive whole number, not 0"),
         (lambda d: _process(d).update(loops=True), "loops must be a positive whole number"),
         (lambda d: _process(d).pop("first_call_ns"), "process 2: missing first_call_ns"),
-        (lambda d: d["cases"][1]["kernels"]["mine"]["processes"].pop(), "same processes and rounds"),
+        (
+            lambda d: d["cases"][1]["kernels"]["mine"]["processes"].pop(),
+            "same processes and rounds",
+        ),
     ],
 )
 def test_damage_is_named_with_its_place(written, change, complaint):
@@ -336,7 +359,9 @@ WHOLE = small()
 PLACES = sorted(_places(WHOLE), key=repr)
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 

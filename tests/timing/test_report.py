@@ -179,9 +179,7 @@ def test_a_quick_run_is_stamped_a_draft():
 
 
 def test_several_threads_are_threads():
-    several = record(
-        case(blas=1e5), protocol={"processes": 6, "order": "sequential", "threads": 2}
-    )
+    several = record(case(blas=1e5), protocol={"processes": 6, "order": "sequential", "threads": 2})
     assert "sequential order, 2 threads." in report.stamp(several)
 
 
@@ -262,7 +260,9 @@ def test_a_ladder_names_its_case_and_noise_floor():
     assert table.caption == "matmul at n=65, dtype=float32; noise floor ±1.01 %"
 
 
-@pytest.mark.parametrize(("flops", "unit", "rate"), [(10**6, "GFLOP/s", "10.0"), (10, "GB/s", "0.492")])
+@pytest.mark.parametrize(
+    ("flops", "unit", "rate"), [(10**6, "GFLOP/s", "10.0"), (10, "GB/s", "0.492")]
+)
 def test_arithmetic_is_rated_in_flops_and_traffic_in_bytes(flops, unit, rate):
     table = report.ladder_table(view(n=64, blas=1e5, flops=flops))
     assert (table.headers[3], table.rows[0][3]) == (unit, rate)
@@ -297,7 +297,9 @@ def test_a_table_shows_as_html_with_scopes_and_numbers_marked():
 
 
 def test_a_table_wider_than_the_screen_scrolls_by_keyboard_and_has_a_name():
-    (box,) = [attributes for tag, attributes in Page(TABLE._repr_html_()).attributes if tag == "div"]
+    (box,) = [
+        attributes for tag, attributes in Page(TABLE._repr_html_()).attributes if tag == "div"
+    ]
     assert (box["role"], box["tabindex"], box["aria-label"]) == ("region", "0", "Two steps")
 
 

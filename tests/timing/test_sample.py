@@ -112,7 +112,8 @@ def test_no_target_means_single_calls():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "call_ns", "calls"), [(0, 300, 0), (1e-6, 300, 4), (1e-6, 10**9, 1), (0.1, 10**6, 100)]
+    ("seconds", "call_ns", "calls"),
+    [(0, 300, 0), (1e-6, 300, 4), (1e-6, 10**9, 1), (0.1, 10**6, 100)],
 )
 def test_warm_up_lasts_by_time_not_by_count(clock, seconds, call_ns, calls):
     made = []

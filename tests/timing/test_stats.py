@@ -129,7 +129,9 @@ def test_values_that_are_not_numbers_are_refused(strange, place):
         median_interval(values)
 
 
-@pytest.mark.parametrize(("number", "outside"), [(0.9, True), (1.0, False), (1.5, False), (2.1, True)])
+@pytest.mark.parametrize(
+    ("number", "outside"), [(0.9, True), (1.0, False), (1.5, False), (2.1, True)]
+)
 def test_an_interval_excludes_what_lies_outside_it(number, outside):
     assert Interval(1.5, 1.0, 2.0, 0.97).excludes(number) is outside
 

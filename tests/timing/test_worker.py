@@ -190,7 +190,11 @@ def test_processes_take_up_the_design_where_the_one_before_left_it(tools, board)
 def test_sequential_order_runs_each_competitor_to_completion(board, tools):
     worker.run_case(job(case(double, double_again), order="sequential"), 0, 0, tools)
     turns = [note["kernel"] for note in board.notes if note["step"] == "timing"]
-    assert [kernel for kernel, _ in itertools.groupby(turns)] == ["double", "double_again", "double"]
+    assert [kernel for kernel, _ in itertools.groupby(turns)] == [
+        "double",
+        "double_again",
+        "double",
+    ]
 
 
 def test_caches_are_emptied_before_every_cold_sample(monkeypatch, board, tools):
