@@ -1,9 +1,9 @@
 """Roles that print measured values, so that no number is typed into prose.
 
-``{measured}`` asks a record, ``{claim}`` judges a claim of the source
-(``NAME``: its range struck through and the verdict; ``NAME: COMPARISON``: the sentence on one
-comparison), ``{machine}`` quotes an entry of the machine card of the records. In RST, as the gallery
-writes, they read ``:measured:`...```. The grammar of ``{measured}``:
+``{measured}`` asks a record, ``{claim}`` judges a claim of the source (``NAME``: its
+range struck through and the verdict; ``NAME: COMPARISON``: the sentence on one
+comparison), ``{machine}`` quotes an entry of the records' machine card. In RST, as
+the gallery writes, they read ``:measured:`...```. The grammar of ``{measured}``:
 
 .. code-block:: text
 
@@ -74,7 +74,9 @@ _QUERY = re.compile(
     r"(?P<experiment>[\w.]+)\s*:\s*(?P<quantity>[a-z]+(?: [a-z]+)??)"
     r"(?:\s+of\s+(?P<kernel>\w+))?(?:\s+over\s+(?P<over>\w+))?(?:\s+at\s+(?P<where>.+))?"
 )
-_CONDITION = re.compile(r"(?:(?P<end>largest|smallest)\s+(?P<by>\w+))|(?:(?P<name>\w+)\s*=\s*(?P<value>\w+))")
+_CONDITION = re.compile(
+    r"(?:(?P<end>largest|smallest)\s+(?P<by>\w+))|(?:(?P<name>\w+)\s*=\s*(?P<value>\w+))"
+)
 
 
 def parse(text: str) -> Query:
@@ -220,7 +222,11 @@ def answer(query: Query, record: Record) -> Answer:
         found = OF_KERNEL[quantity](case, query.kernel, query.over)
     about = " over ".join(query.kernels)
     story = "; ".join(part for part in (record.experiment, about, case.label, found.story) if part)
-    if not case.stable and query.over is None and quantity not in ("speedup", "verdict", "sentence"):
+    if (
+        not case.stable
+        and query.over is None
+        and quantity not in ("speedup", "verdict", "sentence")
+    ):
         return Answer(f"{found.value} (unstable)", found.interval, story)
     return Answer(found.value, found.interval, story)
 

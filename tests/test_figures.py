@@ -53,7 +53,9 @@ def only(collected):
 
 def text_of(svg):
     root = ElementTree.fromstring(svg)
-    return " ".join("".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text"))
+    return " ".join(
+        "".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")
+    )
 
 
 @pytest.mark.parametrize("name", DRAWINGS)

@@ -97,12 +97,16 @@ def _speedup_line(ax: Axes, look: Look, cases, pair, along: str, style) -> End:
     interval_bars(ax, xs, ratios, color=color)
     ax.plot(xs, [ratio.value for ratio in ratios], color=color)
     for x, ratio, case in zip(xs, ratios, cases, strict=True):
-        resolved = case.verdict(kernel, over=over) in ("faster", "slower")
+        resolved = _resolved(case, kernel, over)
         ax.plot(
             [x], [ratio.value], color=color, marker=marker, markeredgewidth=1.5, zorder=4,
             markerfacecolor=color if resolved else look.palette.background,
         )  # fmt: skip
     return End(xs[-1], ratios[-1].value, wrapped(kernel, look.narrow), color)
+
+
+def _resolved(case: CaseView, kernel: str, over: str) -> bool:
+    return case.verdict(kernel, over=over) in ("faster", "slower")
 
 
 def describe_speedups(record: Record, *, over: str, kernels, along: str = "n", **where) -> str:
@@ -114,7 +118,7 @@ def describe_speedups(record: Record, *, over: str, kernels, along: str = "n", *
         ends = [measured[0], measured[-1]] if len(measured) > 1 else measured
         values = words.listed(
             f"{words.with_interval(case.speedup(kernel, over=over), words.factor)}"
-            f"{'' if case.verdict(kernel, over=over) in ('faster', 'slower') else ', not resolved,'}"
+            f"{'' if _resolved(case, kernel, over) else ', not resolved,'}"
             f" at {along} = {words.count(case.parameters[along])}"
             for case in ends
         )
@@ -177,11 +181,7 @@ def _swept(case: CaseView, prefix: str) -> list[int]:
 def fastest(case: CaseView, kernels: Sequence[str]) -> list[str]:
     """Return the fastest kernel and all that are not resolved from it, in the given order."""
     best = min(kernels, key=lambda kernel: case.time_ns(kernel).value)
-    return [
-        kernel
-        for kernel in kernels
-        if kernel == best or case.verdict(kernel, over=best) not in ("faster", "slower")
-    ]
+    return [kernel for kernel in kernels if kernel == best or not _resolved(case, kernel, best)]
 
 
 def describe_sweep(record: Record, *, prefix: str, xlabel: str = "block size", **where) -> str:

@@ -72,7 +72,9 @@ def ladder(
         instruments = [here[0].instrument(s) for s, here in zip(shown, measured, strict=True)]
         styles = look.styles(instruments) if current is None else [None] * len(shown)
         ends = [
-            _ladder_line(ax, look, here, step, along, style or _behind(look, here[0], step, current))
+            _ladder_line(
+                ax, look, here, step, along, style or _behind(look, here[0], step, current)
+            )
             for step, here, style in zip(shown, measured, styles, strict=True)
         ]
         log_scale(ax, "x", [case.parameters[along] for case in cases], look.narrow)
@@ -190,8 +192,8 @@ def _rung(ax: Axes, look: Look, y: int, step: str, case: CaseView, size: str, ea
     ax.plot([rate.value], [y], color=color, marker=look.marker(instrument), linestyle="none",
             markersize=6.5)  # fmt: skip
     ax.annotate(
-        words.number(rate.value) + size, (rate.value, y), xytext=(9, 0), va="center", size=LABEL_SIZE,
-        textcoords="offset points", color=palette.ink, annotation_clip=False,
+        words.number(rate.value) + size, (rate.value, y), xytext=(9, 0), va="center",
+        size=LABEL_SIZE, textcoords="offset points", color=palette.ink, annotation_clip=False,
     )  # fmt: skip
 
 

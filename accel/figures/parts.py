@@ -8,15 +8,18 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from accel.figures.look import FigureError, Palette
+from accel.figures.look import FigureError, Look, Palette
 from accel.timing import words
 from accel.timing.records import CaseView, Record
 from accel.timing.stats import Interval
 
 LABEL_SIZE = 9.5
 LINE_POINTS = 11.5
+
+#: A range of times with a larger factor between its ends is shown on a logarithmic axis.
+_WIDE_RANGE = 3
 
 
 class End(NamedTuple):
@@ -38,7 +41,9 @@ def cases_along(record: Record, along: str, where: dict) -> list[CaseView]:
     ]
     if not found:
         choices = "; ".join(case.label for case in record.cases)
-        raise FigureError(f"{record.experiment}: no case has {along} and {where}; there are {choices}")
+        raise FigureError(
+            f"{record.experiment}: no case has {along} and {where}; there are {choices}"
+        )
     return sorted(found, key=lambda case: case.parameters[along])
 
 
@@ -90,6 +95,32 @@ def headline(ax: Axes, text: str, palette: Palette) -> None:
     figure.text(
         0.008, box.y1 + 0.14 / figure.get_size_inches()[1], text, color=palette.muted, size=9.5
     )
+
+
+def panels(
+    figure: Figure, look: Look, *, left: float = 0.62, between: float = 0.75
+) -> tuple[Axes, Axes]:
+    """Two axes: side by side on a wide page, one above the other on a narrow one."""
+    width, height = figure.get_size_inches()
+    right, top, bottom = 0.15, 0.42, 0.5
+    if look.narrow:
+        tall = (height - 2 * (top + bottom)) / 2
+        box = (left / width, 1 - (left + right) / width, tall / height)
+        first = (box[0], (height - top - tall) / height, box[1], box[2])
+        second = (box[0], bottom / height, box[1], box[2])
+    else:
+        each = (width - 2 * left - right - between + left) / 2
+        tall = (height - top - bottom) / height
+        first = (left / width, bottom / height, each / width, tall)
+        second = ((left + each + between) / width, bottom / height, each / width, tall)
+    return figure.add_axes(first), figure.add_axes(second)
+
+
+def headline_inside(ax: Axes, text: str, palette: Palette) -> None:
+    """The quantity above the axes, set at their own left edge."""
+    box = ax.get_position()
+    lift = 0.14 / ax.figure.get_size_inches()[1]
+    ax.figure.text(box.x0 - 0.01, box.y1 + lift, text, color=palette.muted, size=LABEL_SIZE)
 
 
 def spread(
@@ -190,3 +221,25 @@ def _label(ax: Axes, end: End, offset: tuple[float, float], align: str) -> None:
         end.name, (end.x, end.y), xytext=offset, textcoords="offset points", va=align,
         color=end.color, size=LABEL_SIZE, annotation_clip=False, linespacing=1.05,
     )  # fmt: skip
+
+
+def durations(ax: Axes, times_ns: Sequence[float]) -> None:
+    """Vertical axis in ns with labels such as ``10 µs``; logarithmic if the range is wide."""
+    low, high = min(times_ns), max(times_ns)
+    if high / low > _WIDE_RANGE:
+        ax.set_yscale("log")
+        steps = (1.0,) if high / low > _WIDE_RANGE**4 else (1.0, 2.0, 5.0)
+        ax.yaxis.set_major_locator(LogLocator(subs=steps))
+        ax.yaxis.set_minor_locator(NullLocator())
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(6))
+    ax.yaxis.set_major_formatter(lambda value, _: _tick(value))
+    margin = (high / low) ** 0.05
+    ax.set_ylim(low / margin, high * margin)
+
+
+def _tick(time_ns: float) -> str:
+    """A round time with all its digits: ``10 µs``, ``2.015 ms``."""
+    _, unit = words.duration(time_ns).split(words.NO_BREAK)
+    scale = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
+    return f"{time_ns / scale:.6g}{words.NO_BREAK}{unit}"

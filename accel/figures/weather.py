@@ -7,10 +7,18 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
-from accel.figures.look import FigureError, Look, Palette, Picture, present
-from accel.figures.parts import LABEL_SIZE, axes, headline, readable
+from accel.figures.look import FigureError, Look, Picture, present
+from accel.figures.parts import (
+    LABEL_SIZE,
+    axes,
+    durations,
+    headline,
+    headline_inside,
+    panels,
+    readable,
+)
 from accel.timing import noise as floors
 from accel.timing import paired, words
 from accel.timing.records import CaseView, Record
@@ -19,30 +27,8 @@ from accel.timing.stats import median
 #: More points than this are drawn as an image inside the SVG, which stays small.
 _MANY_POINTS = 2000
 
-#: A range of times with a larger factor between its ends is shown on a logarithmic axis.
-_WIDE_RANGE = 3
-
 #: A deviation this many times the noise floor would squeeze the rest of a linear axis.
 _FAR = 12
-
-
-def _panels(
-    figure: Figure, look: Look, *, left: float = 0.62, between: float = 0.75
-) -> tuple[Axes, Axes]:
-    """Two axes: side by side on a wide page, one above the other on a narrow one."""
-    width, height = figure.get_size_inches()
-    right, top, bottom = 0.15, 0.42, 0.5
-    if look.narrow:
-        tall = (height - 2 * (top + bottom)) / 2
-        box = (left / width, 1 - (left + right) / width, tall / height)
-        first = (box[0], (height - top - tall) / height, box[1], box[2])
-        second = (box[0], bottom / height, box[1], box[2])
-    else:
-        each = (width - 2 * left - right - between + left) / 2
-        tall = (height - top - bottom) / height
-        first = (left / width, bottom / height, each / width, tall)
-        second = ((left + each + between) / width, bottom / height, each / width, tall)
-    return figure.add_axes(first), figure.add_axes(second)
 
 
 def _percent(log_ratio: float) -> float:
@@ -74,7 +60,7 @@ def noise(record: Record, *, alt: str, **where) -> None:
     case = record.case(**where)
 
     def draw(figure: Figure, look: Look) -> None:
-        left, right = _panels(figure, look)
+        left, right = panels(figure, look)
         _noise_histogram(left, look, case)
         _noise_in_time(right, look, case)
 
@@ -120,17 +106,10 @@ def _noise_in_time(ax: Axes, look: Look, case: CaseView) -> None:
                 alpha=0.7, rasterized=many)  # fmt: skip
         ax.plot([xs[0], xs[-1]], [median(process)] * 2, color=palette.ink, linewidth=1.4)
         start += len(process)
-    _durations(ax, [time for process in samples for time in process])
+    durations(ax, [time for process in samples for time in process])
     ax.grid(axis="x", visible=False)
     ax.set_xlabel(f"sample, in time order; {len(samples)} processes")
-    _headline_right(ax, "time of a call; line: median of a process", palette)
-
-
-def _headline_right(ax: Axes, text: str, palette: Palette) -> None:
-    """The quantity above the axes, set at their own left edge."""
-    box = ax.get_position()
-    lift = 0.14 / ax.figure.get_size_inches()[1]
-    ax.figure.text(box.x0 - 0.01, box.y1 + lift, text, color=palette.muted, size=LABEL_SIZE)
+    headline_inside(ax, "time of a call; line: median of a process", palette)
 
 
 def describe_noise(record: Record, **where) -> str:
@@ -173,35 +152,13 @@ def warmup(record: Record, *, alt: str, kernels: Sequence[str] | None = None, **
         for kernel, style in zip(shown, styles, strict=True):
             _warmup_lines(ax, look, case, kernel, style)
         later = [time for kernel in shown for process in case.samples(kernel) for time in process]
-        _durations(ax, [time for kernel in shown for time in case.first_call_ns(kernel)] + later)
+        durations(ax, [time for kernel in shown for time in case.first_call_ns(kernel)] + later)
         ax.set_xlim(left=0)
         ax.set_xlabel("call of a fresh process; 1 is the first")
         headline(ax, "time of a call", palette)
 
     numbers = describe_warmup(record, kernels=shown, **where)
     present(Picture(f"{record.experiment}-warmup", alt, numbers, draw))
-
-
-def _durations(ax: Axes, times_ns: Sequence[float]) -> None:
-    """Vertical axis in ns with labels such as ``10 µs``; logarithmic if the range is wide."""
-    low, high = min(times_ns), max(times_ns)
-    if high / low > _WIDE_RANGE:
-        ax.set_yscale("log")
-        steps = (1.0,) if high / low > _WIDE_RANGE**4 else (1.0, 2.0, 5.0)
-        ax.yaxis.set_major_locator(LogLocator(subs=steps))
-        ax.yaxis.set_minor_locator(NullLocator())
-    else:
-        ax.yaxis.set_major_locator(MaxNLocator(6))
-    ax.yaxis.set_major_formatter(lambda value, _: _tick(value))
-    margin = (high / low) ** 0.05
-    ax.set_ylim(low / margin, high * margin)
-
-
-def _tick(time_ns: float) -> str:
-    """A round time with all its digits: ``10 µs``, ``2.015 ms``."""
-    _, unit = words.duration(time_ns).split(words.NO_BREAK)
-    scale = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
-    return f"{time_ns / scale:.6g}{words.NO_BREAK}{unit}"
 
 
 def _warmup_lines(ax: Axes, look: Look, case: CaseView, kernel: str, style) -> None:
@@ -263,10 +220,10 @@ def drift(sequential: Record, interleaved: Record, *, alt: str, **where) -> None
     ]
 
     def draw(figure: Figure, look: Look) -> None:
-        panels = _panels(figure, look)
-        for ax, (case, one_by_one) in zip(panels, orders, strict=True):
+        pair = panels(figure, look)
+        for ax, (case, one_by_one) in zip(pair, orders, strict=True):
             _drift_panel(ax, look, case, one_by_one)
-            _durations(ax, times)
+            durations(ax, times)
 
     numbers = describe_drift(sequential, interleaved, **where)
     present(Picture(f"{sequential.experiment}-drift", alt, numbers, draw, 3.4, 5.8))
@@ -296,7 +253,7 @@ def _drift_panel(ax: Axes, look: Look, case: CaseView, one_by_one: bool) -> None
               handletextpad=0.1, borderpad=0.1, labelspacing=0.2)  # fmt: skip
     ax.set_xlabel(f"sample, {'one after the other' if one_by_one else 'in turns'}")
     ratio = words.with_interval(case.speedup(_challenger(case)), words.factor)
-    _headline_right(ax, f"time of a call; ratio {ratio}", palette)
+    headline_inside(ax, f"time of a call; ratio {ratio}", palette)
 
 
 def describe_drift(sequential: Record, interleaved: Record, **where) -> str:

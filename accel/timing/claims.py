@@ -294,5 +294,7 @@ def _claim(name: str, entry: Mapping[str, Any], where: str) -> Claim:
     except (KeyError, TypeError, ValueError) as error:
         raise ClaimError(f"{where}: claim {name!r} is incomplete or misspelt: {error}") from None
     if not 0 < low < high:
-        raise ClaimError(f"{where}: claim {name!r} has the range {low} to {high}, expected low < high")
+        raise ClaimError(
+            f"{where}: claim {name!r} has the range {low} to {high}, expected low < high"
+        )
     return claim

@@ -35,7 +35,8 @@ class Ledger:
         """One line per claim, linked to the evidence further down the page."""
         rows = "".join(
             f'<tr><th scope="row"><a href="#claim-{name}">{escape(claim.title)}</a></th>'
-            f'<td class="number"><s>{claim.claimed}</s></td><td>{escape(overall(results))}</td></tr>'
+            f'<td class="number"><s>{claim.claimed}</s></td>'
+            f"<td>{escape(overall(results))}</td></tr>"
             for name, (claim, results) in self.entries.items()
         )
         head = "".join(f'<th scope="col">{text}</th>' for text in ("Claim", "Source", "Verdict"))
@@ -45,7 +46,8 @@ class Ledger:
     def summary(self) -> Table:
         """Return the same as a table for a terminal."""
         rows = [
-            (claim.title, claim.claimed, overall(results)) for claim, results in self.entries.values()
+            (claim.title, claim.claimed, overall(results))
+            for claim, results in self.entries.values()
         ]
         return Table("All claims judged so far", ("Claim", "Source", "Verdict"), rows)
 

@@ -96,7 +96,9 @@ class Provenance:
         )
 
 
-def _row(name: str, question: str, script: str, when: str, effort: str, floor: str, mark: str) -> str:
+def _row(
+    name: str, question: str, script: str, when: str, effort: str, floor: str, mark: str
+) -> str:
     return (
         f'<tr id="{mark}"><th scope="row"><code>{name}</code><small>{question}</small></th>'
         f"<td>{when}<small>{effort}; {script}</small></td><td>{floor}</td></tr>"

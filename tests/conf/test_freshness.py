@@ -79,7 +79,9 @@ def test_scripts_run_again_for_code_profile_and_records_and_not_for_prose(galler
     assert gallery.runs() == ["a", "b"]
     assert gallery.runs() == []
 
-    gallery.book.write("book/index.rst", "Other title\n===========\n\n.. toctree::\n\n   gallery/index\n")
+    gallery.book.write(
+        "book/index.rst", "Other title\n===========\n\n.. toctree::\n\n   gallery/index\n"
+    )
     assert gallery.runs() == []
 
     with gallery.kernel.open("a") as file:

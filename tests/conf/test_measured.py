@@ -53,7 +53,9 @@ def test_a_question_is_answered_from_the_record(text, value, has_interval):
 
 
 def test_a_sentence_is_chosen_by_the_data():
-    assert ask("x.y: sentence of tiled over ikj at n=512").value.startswith("`tiled` is faster than")
+    assert ask("x.y: sentence of tiled over ikj at n=512").value.startswith(
+        "`tiled` is faster than"
+    )
     assert ask("x.y: sentence of ikj over tiled at n=512").value.startswith("`ikj` is slower than")
 
 
@@ -136,11 +138,13 @@ def test_roles_print_values_intervals_and_links_in_markdown_and_rst(pages):
     assert done.returncode == 0, done.stderr
     page = pages.page()
     assert re.search(
-        r'<a class="measured" href="machine.html#record-block_it-ladder" title="[^"]*blocked over ikj'
-        r'[^"]*">1\.\d\d×<span class="interval"> \(1\.\d\d–1\.\d\d×\)</span></a>', page
+        r'<a class="measured" href="machine.html#record-block_it-ladder" title="[^"]*blocked over'
+        r' ikj[^"]*">1\.\d\d×<span class="interval"> \(1\.\d\d–1\.\d\d×\)</span></a>', page
     )  # fmt: skip
     assert re.search(r'<a class="sentence"[^>]*><code[^>]*><span class="pre">blocked', page)
-    assert re.search(r'<a class="claim" href="claims.html#claim-blocking"[^>]*><s>2–5×</s> below</a>', page)
+    assert re.search(
+        r'<a class="claim" href="claims.html#claim-blocking"[^>]*><s>2–5×</s> below</a>', page
+    )
     assert "No case measured reaches 2–5×." in page
     assert re.search(r'<a class="machine" href="machine.html#machine-card">Imaginary', page)
     assert re.search(r'<a class="measured"[^>]*>6</a>', pages.page("other"))

@@ -50,7 +50,9 @@ def test_a_script_shows_each_picture_light_and_dark_wide_and_narrow(gallery):
     done = gallery.build()
     assert done.returncode == 0, done.stderr
     page = gallery.page("gallery/plot_x")
-    assert page.count('<picture class="only-light">') == page.count('<picture class="only-dark">') == 2
+    assert (
+        page.count('<picture class="only-light">') == page.count('<picture class="only-dark">') == 2
+    )
     images = re.findall(r'<img class="only-(\w+)" src="\.\./_images/([^"]+)" alt="([^"]+)" '
                         r'width="(\d+)" height="(\d+)"', page)  # fmt: skip
     assert [(palette, name) for palette, name, *_ in images] == [
@@ -93,7 +95,9 @@ def drawn(arguments, **options):
 
 
 def test_a_page_of_prose_draws_a_figure_from_a_record(prose):
-    prose.write("book/index.md", drawn("rungs block_it.ladder", current="blocked", alt="The ladder."))
+    prose.write(
+        "book/index.md", drawn("rungs block_it.ladder", current="blocked", alt="The ladder.")
+    )
     done = prose.build()
     assert done.returncode == 0, done.stderr
     assert 'alt="The ladder. GFLOP/s of each step' in prose.page()

@@ -37,7 +37,7 @@ def test_one_quick_record_makes_a_draft():
 
 
 def test_all_pages_are_written_again_when_the_stamp_changes(book):
-    template = '<html><body>{% block body %}{% endblock %}{{ stamp }} {{ theme_announcement }}</body></html>'
+    template = "<html>{% block body %}{% endblock %}{{ stamp }} {{ theme_announcement }}</html>"
     book.write("conf/_templates/layout.html", template)
     book.configure("measured", "stamp", more="templates_path = ['_templates']")
     book.write("book/index.rst", "Title\n=====\n")

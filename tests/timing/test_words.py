@@ -27,7 +27,13 @@ def test_a_printed_number_is_within_half_a_unit_of_its_third_digit(value):
 
 @pytest.mark.parametrize(
     ("time_ns", "text"),
-    [(0.5, "0.500 ns"), (999.4, "999 ns"), (999.6, "1.00 µs"), (2.5e6, "2.50 ms"), (9e10, "90.0 s")],
+    [
+        (0.5, "0.500 ns"),
+        (999.4, "999 ns"),
+        (999.6, "1.00 µs"),
+        (2.5e6, "2.50 ms"),
+        (9e10, "90.0 s"),
+    ],
 )
 def test_durations_take_the_unit_that_fits_what_is_printed(time_ns, text):
     assert words.duration(time_ns).replace(words.NO_BREAK, " ") == text
@@ -47,7 +53,9 @@ def test_a_range_has_its_unit_once_where_both_ends_share_it(low, high, in_words,
 
 
 def test_a_value_stands_before_its_interval():
-    assert words.with_interval(Interval(1.32, 1.3, 1.35, 0.97), words.factor) == "1.32× (1.30–1.35×)"
+    assert (
+        words.with_interval(Interval(1.32, 1.3, 1.35, 0.97), words.factor) == "1.32× (1.30–1.35×)"
+    )
 
 
 @pytest.mark.parametrize(
