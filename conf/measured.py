@@ -334,7 +334,7 @@ def _comparison(results: Sequence[claims.Result], title: str) -> claims.Result:
 
 def quote_machine(role: RecordRole, text: str) -> nodes.Node:
     """Return an entry of the machine card: of the newest record, not of this computer."""
-    found = provenance.all_records()
+    found = provenance.records_of_last_build()
     if not found:
         raise QueryError("there are no records yet")
     record = provenance.newest(found)

@@ -42,7 +42,7 @@ def is_draft(found: list[Record]) -> bool:
 
 def rewrite_if_changed(app: Sphinx, env: BuildEnvironment) -> set[str]:
     """Return all pages if the stamp is not that of the last build."""
-    found = provenance.all_records()
+    found = provenance.records_of_last_build()
     now = (stamp(found), is_draft(found))
     if getattr(env, "accel_stamp", None) == now:
         return set()

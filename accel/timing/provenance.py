@@ -11,9 +11,21 @@ from accel.timing.records import Record, load, names
 from accel.timing.report import Table
 
 
-def all_records() -> list[Record]:
-    """Return every record of the results folder, by experiment."""
-    return [load(name) for name in names()]
+def records_of_last_build() -> list[Record]:
+    """Return the records that share code and profile with the newest, by experiment.
+
+    The record of an experiment that no script asks for any more stays in the
+    results folder. It says nothing about this book.
+    """
+    found = [load(name) for name in names()]
+    if not found:
+        return []
+    last = _code_and_profile(newest(found))
+    return [record for record in found if _code_and_profile(record) == last]
+
+
+def _code_and_profile(record: Record) -> tuple[str, str]:
+    return record.data["sources"]["accel"], record.profile
 
 
 def newest(records: Sequence[Record]) -> Record:

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import sys
 import tomllib
 from importlib import import_module
 
@@ -74,3 +75,46 @@ def test_every_extension_says_why_it_exists():
     for path in CONF.glob("*.py"):
         head = path.read_text(encoding="utf-8")
         assert head.startswith('"""') and len(head.split('"""')[1]) > 80, path.name
+
+
+NOTEBOOK = """---
+file_format: mystnb
+kernelspec: {{name: python3}}
+---
+
+# Title
+
+```{{code-cell}} python
+:tags: [remove-input]
+import sys
+{cell}
+```
+"""
+
+
+@pytest.fixture
+def notebook(book):
+    """A book with the notebook settings of ours, on a computer that is new to Jupyter."""
+    settings = runpy.run_path(str(CONF / "conf.py"))
+    ours = [f"{name} = {value!r}" for name, value in settings.items() if name.startswith("nb_")]
+    book.configure("myst_nb", more="\n".join(ours))
+    home = book.folder / "home"
+    home.mkdir()
+    book.environ |= {"HOME": str(home), "IPYTHONDIR": str(home / "ipython")}
+    return book
+
+
+def test_cells_run_in_the_interpreter_that_builds_the_book(notebook):
+    notebook.write("book/index.md", NOTEBOOK.format(cell="print(sys.executable)"))
+    done = notebook.build()
+    assert done.returncode == 0, done.stderr
+    assert sys.executable in notebook.page()
+    assert "cdn" not in notebook.page() and "require.js" not in notebook.page()
+
+
+def test_a_cell_that_fails_fails_the_build_and_says_why(notebook):
+    notebook.write("book/index.md", NOTEBOOK.format(cell="raise ValueError('no such claim')"))
+    done = notebook.build()
+    assert done.returncode != 0
+    assert "index.md: WARNING: Executing notebook failed" in done.stderr
+    assert "no such claim" in done.stderr

@@ -18,10 +18,23 @@ def test_the_newest_record_is_the_one_made_last():
         provenance.newest([])
 
 
-def test_all_records_are_those_of_the_results_folder(results):
+def experiments():
+    return [record.experiment for record in provenance.records_of_last_build()]
+
+
+def test_records_are_listed_by_experiment(results):
+    assert experiments() == []
     records.write(synthetic.noise())
     records.write(synthetic.sweep())
-    assert [r.experiment for r in provenance.all_records()] == ["block_it.sweep", "time_it.noise"]
+    assert experiments() == ["block_it.sweep", "time_it.noise"]
+
+
+def test_what_other_code_or_another_profile_left_behind_is_not_of_this_book(results):
+    early = {"created": "2026-01-01T00:00:00+00:00"}
+    records.write(synthetic.noise("time_it.renamed", **early, sources={"accel": "2" * 64}))
+    records.write(synthetic.noise("time_it.dropped", **early, profile="standard"))
+    records.write(synthetic.noise())
+    assert experiments() == ["time_it.noise"]
 
 
 def test_each_experiment_has_an_anchor_that_links_can_reach():
