@@ -46,6 +46,7 @@ def tile_outer_fma(context, tile, a, ia, stride, b, ib):
 
     def generate(context, builder, sig, values):
         tile, a_memory, ia, stride, b_memory, ib = values
+        _keep_rolled(builder)
         places = _row(context, builder, b, b_memory, ib, token)
         across = [read(builder, place) for place in places]
         down = address(context, builder, a, a_memory, ia)
@@ -59,6 +60,17 @@ def tile_outer_fma(context, tile, a, ia, stride, b, ib):
         return tile
 
     return tile(tile, a, types.intp, types.intp, b, types.intp), generate
+
+
+def _keep_rolled(builder) -> None:
+    """Emit nothing, in a form that LLVM does not unroll a loop around.
+
+    Unrolled twice, with all loads of both rounds moved to the front, a tile that fills
+    the register file no longer fits it, and the accumulators are spilled to the stack.
+    An empty piece of inline assembly counts as a call, and loops with calls stay rolled.
+    """
+    nothing = ir.FunctionType(ir.VoidType(), [])
+    builder.asm(nothing, "", "", [], side_effect=True)
 
 
 def _row(context, builder, numba_type, memory, offset, token: Tile) -> list:
