@@ -23,7 +23,7 @@ import figures_scraper
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from accel.timing import experiment, records
+from accel.timing import plan, records
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ _LIBRARIES = ("matplotlib", "numpy", "numba", "sphinx-gallery")
 def basis() -> dict[str, str]:
     """Return what every page of the gallery rests on."""
     return {
-        **experiment.identity(),
-        "profile": experiment.profile().name,
+        **plan.identity(),
+        "profile": plan.profile().name,
         "results": str(records.results_folder().resolve()),
         "scraper": _digest(Path(figures_scraper.__file__)),
         "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
