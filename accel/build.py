@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from accel.timing.experiment import profile as find_profile
+from accel.timing.plan import profile as find_profile
 
 #: What the `book` extra brings, by the names under which it is imported.
 NEEDED = (
@@ -300,6 +300,8 @@ def run_sphinx(places: Places, environ: dict, progress: Progress, watch) -> int:
         sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-n",
         "-c", "conf", "-d", "build/work/doctrees", "book", "build/work/html",
     ]  # fmt: skip
+    # Sphinx never removes the page of a source that is gone; writing all anew is quick.
+    shutil.rmtree(places.work / "html", ignore_errors=True)
     with places.log.open("wb") as log, places.progress.open(encoding="utf-8") as events:
         process = subprocess.Popen(
             command, cwd=places.root, env=environ, stdin=subprocess.DEVNULL,

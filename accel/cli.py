@@ -86,6 +86,7 @@ class BuildBar:
             transient=True,  # when it is over, only the outcome stays
         )
         self._task = self._bar.add_task("reading the scripts", total=None, left="")
+        self._told = ""
 
     def __enter__(self) -> BuildBar:
         self._bar.start()
@@ -95,7 +96,10 @@ class BuildBar:
         self._bar.stop()
 
     def show(self, state) -> None:
-        """Show a `accel.build.Progress`."""
+        """Show a `accel.build.Progress`; without a terminal, a line for each experiment."""
+        if state.running != self._told and not err.is_terminal:
+            err.print(f"measuring {state.running}" if state.running else "building pages")
+            self._told = state.running
         left = max(0.0, state.total_s - state.done_s)
         self._bar.update(
             self._task,

@@ -1,6 +1,7 @@
 """How it is measured: fresh processes, balanced order, exact intervals, a noise floor."""
 
-from accel.timing.experiment import Case, MeasurementError, measure, profile
+from accel.timing.experiment import MeasurementError, measure
+from accel.timing.plan import Case, profile
 from accel.timing.records import CaseView, Record, RecordError, load, read
 from accel.timing.stats import Interval
 

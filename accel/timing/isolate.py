@@ -151,17 +151,27 @@ def run(
             with subprocess.Popen(
                 [sys.executable, "-m", "accel.timing.worker", str(board)],
                 stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=dict(environ),
+                start_new_session=True,  # so that what a kernel starts can be ended with it
             ) as process:  # fmt: skip
                 try:
                     answer = _wait(process, board, time_limit_s, watch)
                 finally:
-                    process.kill()
-                    process.wait()
+                    _end(process)
             complaint = _end_of(stderr)
         where = _read_board(board) or {"step": "start"}
     if process.returncode == 0 and answer:
         return json.loads(answer)
     raise WorkerFailed(where, _cause(process.returncode, answer, complaint))
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a worker and every process that its kernels started."""
+    if os.name == "posix":
+        # Nobody is left in the group; macOS refuses where only the dead are.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def _wait(process, board: Path, time_limit_s: float, watch) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from accel.build import budgets_of
-from accel.timing.experiment import PROFILES
+from accel.timing.plan import PROFILES
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "gallery").glob("*/plot_*.py"))

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -265,3 +266,27 @@ def test_a_worker_does_not_see_the_modules_of_its_parent(tmp_path):
     )
     assert "pytest" in sys.modules
     assert run(job("fresh"))["cases"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child to its parent's life")
+def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path):
+    """The parent gets no chance to clean up, and its worker hangs in a kernel."""
+    (tmp_path / "hang.py").write_text(
+        "import os, pathlib, time\n"
+        "def inputs():\n"
+        "    pathlib.Path('pid').write_text(str(os.getpid()))\n"
+        "    time.sleep(600)\n"
+    )
+    (tmp_path / "parent.py").write_text(
+        "import os\n"
+        "from accel.timing import isolate\n"
+        "case = {'inputs': 'hang.py:inputs', 'parameters': {}}\n"
+        "job = {'protocol': {'cache': 'warm'}, 'cases': [case], 'budget_s': 1, 'process': 0}\n"
+        "isolate.run(job, dict(os.environ), 600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "parent.py"], cwd=tmp_path)
+    pid = tmp_path / "pid"
+    assert comes_true(lambda: pid.exists() and pid.read_text())
+    parent.kill()
+    parent.wait()
+    assert has_ended(int(pid.read_text()))
