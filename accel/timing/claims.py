@@ -18,9 +18,9 @@ from accel.timing import words
 from accel.timing.records import Record, load
 from accel.timing.stats import Interval
 
-#: What a claim can turn out to be. "only for" and "at most for" go on with the cases.
+#: What a claim can turn out to be. "only for" and "may hold for" go on with the cases.
 KINDS = (
-    "confirmed", "above", "below", "only for", "at most for", "not met", "not measurable here",
+    "confirmed", "above", "below", "only for", "may hold for", "not met", "not measurable here",
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ class Judgement:
     kind : str
         One of `KINDS`.
     cases : tuple of str
-        The cases that "only for" and "at most for" go on with; empty otherwise.
+        The cases that "only for" and "may hold for" go on with; empty otherwise.
     sentence : str
         The reasons, with every number they rest on.
     """
@@ -101,7 +101,7 @@ _OPENINGS = {
     "above": "Every case measured gains more than {claimed}",
     "below": "No case measured reaches {claimed}",
     "only for": "The range {claimed} holds for {cases} and not elsewhere",
-    "at most for": "The range {claimed} holds at most for {cases}, where it cannot be told",
+    "may hold for": "The range {claimed} may hold for {cases}, and holds nowhere for certain",
     "not met": "No case measured lies in the range {claimed}: some fall short, others exceed it",
     "not measurable here": "No usable measurement of {claimed} on this machine",
 }
@@ -114,11 +114,11 @@ def _kind(groups: Mapping[str, list[Finding]]) -> tuple[str, list[Finding]]:
     if len(groups) == 1:
         (only,) = groups
         alone = {"inside": "confirmed", "above": "above", "below": "below"}
-        return (alone[only], []) if only in alone else ("at most for", groups[only])
+        return (alone[only], []) if only in alone else ("may hold for", groups[only])
     if "inside" in groups:
         return "only for", groups["inside"]
     if "across an end of" in groups:
-        return "at most for", groups["across an end of"]
+        return "may hold for", groups["across an end of"]
     return "not met", []
 
 
@@ -179,7 +179,7 @@ class Comparison:
             )
         return [
             Finding(
-                f"{self.along} = {words.count(case.parameters[self.along])}",
+                words.unbroken(f"{self.along} = {words.count(case.parameters[self.along])}"),
                 case.speedup(self.kernel, self.over),
                 case.verdict(self.kernel, self.over),
             )
@@ -252,14 +252,16 @@ def overall(results: Sequence[Result]) -> str:
         by_kind.setdefault(result.judgement.kind, []).append(result.comparison.title)
     if len(by_kind) == 1:
         (kind,) = by_kind
-        return {"only for": "only for some sizes", "at most for": "at most for some sizes"}.get(
-            kind, kind
-        )
-    everywhere, partly = by_kind.get("confirmed", []), by_kind.get("only for", [])
-    if everywhere or partly:
-        return f"only for {'; '.join(everywhere + [f'{title}, some sizes' for title in partly])}"
-    if "at most for" in by_kind:
-        return f"at most for {'; '.join(by_kind['at most for'])}, some sizes"
+        return f"{kind} some sizes" if kind in ("only for", "may hold for") else kind
+    holding = []
+    if "confirmed" in by_kind:
+        holding.append(words.listed(by_kind["confirmed"]))
+    if "only for" in by_kind:
+        holding.append(f"some sizes of {words.listed(by_kind['only for'])}")
+    if holding:
+        return f"only for {', and for '.join(holding)}"
+    if "may hold for" in by_kind:
+        return f"may hold for some sizes of {words.listed(by_kind['may hold for'])}"
     counts = ", ".join(f"{kind} in {len(titles)}" for kind, titles in by_kind.items())
     return f"not met: {counts} of {len(results)} comparisons"
 

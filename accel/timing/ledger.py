@@ -71,7 +71,7 @@ class Evidence:
     def _repr_html_(self) -> str:
         scale = _scale(self.claim, [f for result in self.results for f in result.findings])
         bodies = "".join(_rows(self.claim, result, scale) for result in self.results)
-        headers = ("Case", f"Claimed {self.claim.claimed} shaded, line at 1×", "Speed-up")
+        headers = ("Case", f"{self.claim.claimed} shaded, line at 1×", "Speed-up")
         css = ("number", "chart", "measured-value")
         head = "".join(
             f'<th scope="col" class="{kind}">{text}</th>'

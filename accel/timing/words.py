@@ -75,6 +75,11 @@ def with_interval(interval: Interval, words: Callable[[float], str]) -> str:
     return f"{words(interval.value)} ({span(interval.low, interval.high, words)})"
 
 
+def unbroken(text: str) -> str:
+    """Return text that stays on one line: ``n = 512``."""
+    return text.replace(" ", NO_BREAK)
+
+
 def claimed_range(low: float, high: float) -> str:
     """Return a range as somebody claimed it, with no digits added: ``2–5×``."""
     return f"{low:g}–{high:g}×"
