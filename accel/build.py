@@ -11,6 +11,7 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -41,6 +42,9 @@ LEAST_FREE_BYTES = 100 * 2**20
 
 #: Free space below which a write has failed, whatever else went wrong, in bytes.
 FULL_BYTES = 2**16
+
+#: What terminals are told for a colour; the traceback of a failing cell is full of it.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 #: Time that Sphinx itself takes beside the experiments, in s; for the progress bar only.
 SPHINX_S = 25.0
@@ -355,7 +359,7 @@ def complaint(places: Places, progress: Progress) -> str:
         return progress.error
     if shutil.disk_usage(places.build).free < FULL_BYTES:
         return f"no space is left in {places.build}"  # nor was there any for the log
-    text = places.log.read_text("utf-8", errors="replace")
+    text = _COLOUR.sub("", places.log.read_text("utf-8", errors="replace"))
     telling = [
         line.replace(f"{places.root}{os.sep}", "")
         for line in text.splitlines()

@@ -50,7 +50,8 @@ report.Sentence(
 
 def duel(baseline, other):
     """Return the case of two ways to compute saxpy on the same arrays."""
-    described = kernels.case("saxpy", [baseline, other], n=20_000, dtype="float32")
+    steps = [baseline, other]
+    described = kernels.case("saxpy", steps, n=20_000, dtype="float32")
     return Case(**described, baseline=baseline)
 
 

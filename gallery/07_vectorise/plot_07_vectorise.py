@@ -53,7 +53,7 @@ LENGTHS = {
 
 
 def ladder_of(operation, key="n", lengths=LENGTHS):
-    """Return a case per length, with the steps of the ladder that can bear it."""
+    """Return a case per length, with the steps that can bear it."""
     cases = []
     for length in lengths:
         steps = [
@@ -61,7 +61,8 @@ def ladder_of(operation, key="n", lengths=LENGTHS):
             for step in kernels.ladder(operation, dtype="float32", tag="ladder")
             if step.instrument != "interpreter" or length <= LONGEST_LOOP
         ]
-        described = kernels.case(operation, steps, **{key: length}, dtype="float32")
+        sizes = {key: length, "dtype": "float32"}
+        described = kernels.case(operation, steps, **sizes)
         cases.append(Case(**described, baseline="numpy"))
     return cases
 
