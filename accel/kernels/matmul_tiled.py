@@ -52,6 +52,7 @@ from accel.simd import (
     load_first,
     pointer,
     prefetch,
+    store,
     store_first,
     tile_accumulate,
     tile_outer_fma,
@@ -61,10 +62,11 @@ from accel.simd import (
 )
 
 #: Sizes of blocks. A packed block of `a` takes at most 384 KiB, a packed strip of `b`
-#: 128 KiB: together they fit a second-level cache of 512 KiB or more.
+#: 128 KiB: together they fit a second-level cache of 512 KiB or more. All of the packed
+#: `b`, at most 4 MiB, is left to the last cache.
 _DEPTH_BYTES = 4096
 _ROWS = 96
-_COLUMNS = 2048
+_COLUMNS = 1024
 
 #: Operands up to this size, together, are read where they are.
 _SMALL_BYTES = 2 * 1024 * 1024
@@ -106,11 +108,12 @@ def host_tile(dtype) -> Tile:
 
 
 @functools.cache
-def product(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
+def product(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray], bool]:
     """Return ``f(a, b, out)``, compiled for one register tile and arrays in any layout.
 
-    It checks nothing: shapes must agree, dtypes must be the tile's, `out` must be
-    writable and overlap neither operand.
+    f returns False, and has done nothing, if the shapes do not agree or `out` may
+    overlap an operand. It takes aligned arrays of the tile's dtype and a writable `out`;
+    for others Numba raises TypeError.
     """
     element = numba.from_dtype(tile.vector.dtype)
     operand = types.Array(element, 2, "A", readonly=True)
@@ -119,9 +122,30 @@ def product(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
     # The tile is a constant of the closure: as an argument it would cost microseconds.
     @jit(signatures=[(operand, operand, result)])
     def tiled(a, b, out):
+        agree = a.shape[1] == b.shape[0] and out.shape == (a.shape[0], b.shape[1])
+        if not agree or _may_overlap(a, out) or _may_overlap(b, out):
+            return False
         _multiply(tile, a, b, out)
+        return True
 
     return tiled
+
+
+@jit
+def _may_overlap(x, y):
+    """Compare the ranges of addresses that two arrays span."""
+    x_low, x_high = _span(x)
+    y_low, y_high = _span(y)
+    return x.size > 0 and y.size > 0 and x_low < y_high and y_low < x_high
+
+
+@jit
+def _span(x):
+    low = high = x.ctypes.data
+    for size, stride in zip(x.shape, x.strides):  # noqa: B905 (compiled code has no strict)
+        low += min(0, (size - 1) * stride)
+        high += max(0, (size - 1) * stride)
+    return low, high + x.itemsize
 
 
 @jit(inline="always")
@@ -199,39 +223,54 @@ def _blocks(T, m, k, n, a, b, out, plan, a_room, b_room, spare):
                 )  # fmt: skip
 
 
-@jit
+@jit(inline="always")
 def _pack(V, width, depth, x, start, stop, packed):
     """Copy columns `start` to `stop` of a block, `width` by `width`, row after row.
 
     A last, narrower group is filled up with zeros, so that tiles need no special case.
+    Memory is read in the order in which it lies: whole rows of the block where rows are
+    contiguous, else one group of columns at a time, which suits contiguous columns.
     """
+    if x.column == 1:
+        for p in range(depth):
+            for j in range(start, stop, width):
+                source = x.at + p * x.row + j
+                to = (j - start) * depth + p * width
+                if j + width <= stop and width % V.lanes == 0:
+                    for c in range(0, width, V.lanes):
+                        store(packed, to + c, load(V, x.data, source + c))
+                else:
+                    for c in range(0, width, V.lanes):
+                        v = load_first(V, x.data, source + c, stop - j - c)
+                        store_first(packed, to + c, v, width - c)
+        return
     for j in range(start, stop, width):
         filled = min(width, stop - j)
-        source = x.at + j * x.column
-        to = (j - start) * depth
-        if x.column == 1:
-            for p in range(depth):
-                for c in range(0, width, V.lanes):
-                    v = load_first(V, x.data, source + p * x.row + c, filled - c)
-                    store_first(packed, to + p * width + c, v, width - c)
-        else:
-            for c in range(filled):
-                for p in range(depth):
-                    packed[to + p * width + c] = x.data[source + p * x.row + c * x.column]
+        eights = filled // 8 * 8
+        for p in range(depth):
+            source = x.at + p * x.row + j * x.column
+            to = (j - start) * depth + p * width
+            for c in range(0, eights, 8):
+                for lane in range(8):  # a number the compiler knows: it unrolls this
+                    packed[to + c + lane] = x.data[source + (c + lane) * x.column]
+            for c in range(eights, filled):
+                packed[to + c] = x.data[source + c * x.column]
             for c in range(filled, width):
-                for p in range(depth):
-                    packed[to + p * width + c] = 0
+                packed[to + c] = 0
 
 
-@jit
+@jit(inline="always")
 def _tiles(
     T, rows, depth, columns, a, a_straight, a_packed, b, b_straight, b_packed, out, first, spare
 ):
     """Multiply a block of `a` by a block of `b`: every strip meets every band."""
+    size = depth * T.columns  # of a packed strip
     for j in range(0, columns, T.columns):
         strip = _part(b, 0, j)
+        soon, step = strip.at, 0
         if j >= b_straight:
             strip = Matrix(b_packed, (j - b_straight) * depth, T.columns, 1)
+            soon, step = strip.at + size, -(-T.columns * T.rows // rows)
         for i in range(0, rows, T.rows):
             band = _part(a, i, 0)
             if i >= a_straight:
@@ -242,8 +281,12 @@ def _tiles(
                 _prefetch(T, place)
             tile = tile_zeros(T)
             for p in range(depth):
+                # Each band asks for its share of the next packed strip, whose first band
+                # would otherwise wait for the last cache at every step.
+                prefetch(strip.data, soon + p * step)
                 a_at, b_at = band.at + p * band.column, strip.at + p * strip.row
                 tile = tile_outer_fma(tile, band.data, a_at, band.row, strip.data, b_at)
+            soon += depth * step
             if whole and first:
                 tile_store(tile, place.data, place.at, place.row)
             elif whole:
@@ -261,7 +304,7 @@ def _prefetch(T, place):
             prefetch(place.data, place.at + r * place.row + c)
 
 
-@jit
+@jit(inline="always")
 def _copy(T, spare, rows, columns, out, first):
     """Store, or add, what of a tile lies inside `out`."""
     for r in range(rows):
