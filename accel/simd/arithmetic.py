@@ -46,10 +46,14 @@ def _define_operator(symbol, operands: int, emit) -> None:
             lower_builtin(symbol, *pattern)(lower)
 
 
-_define_operator(operator.add, 2, lambda builder, x, y: builder.fadd(x, y))
-_define_operator(operator.sub, 2, lambda builder, x, y: builder.fsub(x, y))
-_define_operator(operator.mul, 2, lambda builder, x, y: builder.fmul(x, y))
-_define_operator(operator.truediv, 2, lambda builder, x, y: builder.fdiv(x, y))
+for _symbol in (operator.add, operator.iadd):
+    _define_operator(_symbol, 2, lambda builder, x, y: builder.fadd(x, y))
+for _symbol in (operator.sub, operator.isub):
+    _define_operator(_symbol, 2, lambda builder, x, y: builder.fsub(x, y))
+for _symbol in (operator.mul, operator.imul):
+    _define_operator(_symbol, 2, lambda builder, x, y: builder.fmul(x, y))
+for _symbol in (operator.truediv, operator.itruediv):
+    _define_operator(_symbol, 2, lambda builder, x, y: builder.fdiv(x, y))
 _define_operator(operator.neg, 1, lambda builder, x: builder.fneg(x))
 
 
