@@ -13,7 +13,7 @@ from accel.kernels.activation import saxpy_numpy
 from accel.kernels.registry import register
 
 #: How much slower the machine becomes in each second, as a share of its first speed.
-DRIFT_PER_SECOND = 1.0
+DRIFT_PER_SECOND = 2.0
 
 #: How much longer `saxpy_slower` takes than what it imitates, as a share.
 PLANTED_SHARE = 0.05

@@ -21,7 +21,7 @@ from accel import figures, kernels
 from accel.kernels import planted
 from accel.timing import Case, measure, report
 
-ROUNDS, SAMPLE_NS = 40, 4_000_000
+ROUNDS, SAMPLE_NS = 24, 4_000_000
 
 
 def slowed(seconds):

@@ -44,7 +44,9 @@ report.Sentence(
 # a million elements, since a Python number takes 24 bytes and a place in a list
 # 8 more.
 
-LONGEST_LOOP = {"quick": 10_000}.get(profile().name, 1_000_000)
+DRAFT = profile().name == "quick"
+LONGEST_LOOP = 10_000 if DRAFT else 1_000_000
+SIDES = (8, 64) if DRAFT else (8, 64, 224)
 LENGTHS = {
     "quick": (1, 100, 10_000, 1_000_000),
     "standard": (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000),
@@ -129,7 +131,7 @@ gelu = measure(
 image = measure(
     "vectorise.normalise_image",
     "And for an augmentation step on images?",
-    ladder_of("normalise_image", key="side", lengths=(8, 64, 224)),
+    ladder_of("normalise_image", key="side", lengths=SIDES),
     budget_s=5,
 )
 figures.speedup_curve(

@@ -35,12 +35,14 @@ report.Sentence(
 # One thread throughout; cores come later. The slow steps run only at the sizes
 # they can bear.
 
-SIZES = {
-    "quick": (64, 256, 512),
-    "standard": (64, 128, 256, 512, 1024),
-    "publish": (64, 128, 256, 512, 1024, 2048),
-}[profile().name]
-LARGEST = {"ijk": 512, "lists": 128, "lists_blocked": 128, "array_scalars": 64}
+DRAFT = profile().name == "quick"
+SIZES = (64, 256, 512) if DRAFT else (64, 128, 256, 512, 1024)
+LARGEST = {
+    "lists": 128,
+    "lists_blocked": 128,
+    "array_scalars": 64,
+    "ijk": 256 if DRAFT else 512,
+}
 
 
 def product(n):
@@ -97,7 +99,7 @@ report.paragraph(
 # a power of two apart as well, and a column of the matrix falls into a handful of
 # the cache's sets, however large the cache is.
 
-NEIGHBOURS = (250, 256) if profile().name == "quick" else (250, 256, 500, 512)
+NEIGHBOURS = (250, 256) if DRAFT else (250, 256, 500, 512)
 
 
 def integer_product(n):
