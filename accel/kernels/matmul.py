@@ -115,7 +115,10 @@ def _check(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     """Refuse arguments that a loop without bounds checks must never see."""
     _check_shapes(kernel, a, b, out)
     if _may_overlap(a, out) or _may_overlap(b, out):
-        raise _overlapping(kernel)
+        raise ValueError(
+            f"matmul.{kernel}: expected an out apart from a and b, got one whose memory may "
+            "overlap theirs; pass a new array"
+        )
 
 
 def _check_shapes(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
@@ -136,13 +139,6 @@ def _check_shapes(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) ->
         )
 
 
-def _overlapping(kernel: str) -> ValueError:
-    return ValueError(
-        f"matmul.{kernel}: expected an out apart from a and b, got one whose memory may "
-        "overlap theirs; pass a new array"
-    )
-
-
 def _may_overlap(x: np.ndarray, out: np.ndarray) -> bool:
     if x.base is None and out.base is None:  # the usual case, decided in a tenth of the time
         return x is out
@@ -154,21 +150,9 @@ def _require(kernel: str, dtype: np.dtype, accepted: tuple[str, ...]) -> None:
         raise ValueError(f"matmul.{kernel}: expected {' or '.join(accepted)}, got {dtype!r}")
 
 
-def _run(kernel: str, machine_code: Callable, a, b, out, *sizes):
-    """Call compiled code, which takes aligned arrays of one dtype and a writable out."""
-    try:
-        return machine_code(a, b, out, *sizes)
-    except TypeError as error:
-        _check_shapes(kernel, a, b, out)
-        states = ", ".join(
-            f"{name} {'aligned' if x.flags.aligned else 'unaligned'} and "
-            f"{'writable' if x.flags.writeable else 'read-only'}"
-            for name, x in (("a", a), ("b", b), ("out", out))
-        )
-        raise ValueError(
-            f"matmul.{kernel}: expected aligned arrays and a writable out, got {states}; "
-            "pass copies"
-        ) from error
+def _check_writable(kernel: str, out: np.ndarray) -> None:
+    if not out.flags.writeable:
+        raise ValueError(f"matmul.{kernel}: expected a writable out, got a read-only array")
 
 
 # ---------------------------------------------------------------------------
@@ -500,22 +484,25 @@ def compiled(function: Callable) -> Callable:
     defaults = function.__defaults__ or ()
 
     @functools.cache
-    def machine_code(dtype, layout="C"):
-        _require(function.__name__, np.dtype(dtype), NUMBERS)
-        element = numba.from_dtype(np.dtype(dtype))
+    def compile_for(dtype, layout):
+        _require(function.__name__, dtype, NUMBERS)
+        element = numba.from_dtype(dtype)
         operand = types.Array(element, 2, layout, readonly=True)
         result = types.Array(element, 2, layout)
         arguments = (operand, operand, result, *(types.intp for _ in defaults))
         return jit(signatures=[arguments], fastmath={"contract"})(function)
+
+    def machine_code(dtype, layout="C"):
+        return compile_for(np.dtype(dtype), layout)
 
     @functools.wraps(function)
     def kernel(a, b, out, *sizes):
         _check(function.__name__, a, b, out)
         if any(size < 1 for size in sizes):
             raise ValueError(f"matmul.{function.__name__}: expected a block >= 1, got {sizes[0]}")
+        _check_writable(function.__name__, out)
         together = a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous
-        code = machine_code(a.dtype, "C" if together else "A")
-        _run(function.__name__, code, a, b, out, *(sizes or defaults))
+        compile_for(a.dtype, "C" if together else "A")(a, b, out, *(sizes or defaults))
 
     kernel.machine_code = machine_code
     return kernel
@@ -788,11 +775,22 @@ def tiled(a, b, out, tile: Tile | None = None):
     Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM
     TOMS 34 (2008).
     """
-    # The compiled code refuses what it must not see: quicker than asking beforehand, which
-    # is felt on small matrices. Why it refused is found out afterwards.
-    if not _run("tiled", _tiled(a.dtype, tile), a, b, out):
-        _check_shapes("tiled", a, b, out)
-        raise _overlapping("tiled")
+    # Compiled code refuses what it must not see, sooner than Python could ask, which is felt
+    # on small matrices. Python finds out why.
+    try:
+        done = _tiled(a.dtype, tile)(a, b, out)
+    except TypeError:  # Numba: no code for arrays of these types
+        done = False
+    if not done:
+        _check("tiled", a, b, out)
+        _check_writable("tiled", out)
+        states = ", ".join(
+            f"{name} {'aligned' if x.flags.aligned else 'not aligned'}"
+            for name, x in (("a", a), ("b", b), ("out", out))
+        )
+        raise ValueError(
+            f"matmul.tiled: expected arrays aligned to their elements, got {states}; pass copies"
+        )
 
 
 @functools.cache

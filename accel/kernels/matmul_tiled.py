@@ -111,9 +111,9 @@ def host_tile(dtype) -> Tile:
 def product(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray], bool]:
     """Return ``f(a, b, out)``, compiled for one register tile and arrays in any layout.
 
-    f returns False, and has done nothing, if the shapes do not agree or `out` may
-    overlap an operand. It takes aligned arrays of the tile's dtype and a writable `out`;
-    for others Numba raises TypeError.
+    f returns False, and has done nothing, if the shapes do not agree, an array is not
+    aligned to its elements, or `out` may overlap an operand. For another dtype than the
+    tile's, or an `out` that is read-only, Numba raises TypeError.
     """
     element = numba.from_dtype(tile.vector.dtype)
     operand = types.Array(element, 2, "A", readonly=True)
@@ -123,12 +123,19 @@ def product(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray], bool]:
     @jit(signatures=[(operand, operand, result)])
     def tiled(a, b, out):
         agree = a.shape[1] == b.shape[0] and out.shape == (a.shape[0], b.shape[1])
-        if not agree or _may_overlap(a, out) or _may_overlap(b, out):
+        aligned = _aligned(a) and _aligned(b) and _aligned(out)  # Numba does not look
+        if not (agree and aligned) or _may_overlap(a, out) or _may_overlap(b, out):
             return False
         _multiply(tile, a, b, out)
         return True
 
     return tiled
+
+
+@jit
+def _aligned(x):
+    """Tell whether elements lie whole numbers of elements apart, as `Matrix` takes for given."""
+    return (x.ctypes.data | x.strides[0] | x.strides[1]) % x.itemsize == 0
 
 
 @jit
@@ -168,9 +175,9 @@ def _multiply(T, a, b, out):
     )
     a_rows = T.rows if plan.a_in_place else min(plan.rows, m + T.rows)
     b_columns = T.columns if plan.b_in_place else min(plan.columns, n + T.columns)
-    a_room = _aligned(plan.depth * a_rows, a)
-    b_room = _aligned(plan.depth * b_columns, a)
-    _blocks(T, m, k, n, left, right, result, plan, a_room, b_room, _aligned(T.rows * T.columns, a))
+    a_room = _room(plan.depth * a_rows, a)
+    b_room = _room(plan.depth * b_columns, a)
+    _blocks(T, m, k, n, left, right, result, plan, a_room, b_room, _room(T.rows * T.columns, a))
 
 
 @jit(inline="always")
@@ -190,11 +197,11 @@ def _part(x, i, j):
 
 
 @jit
-def _aligned(size, like):
+def _room(size, like):
     """Allocate elements that begin on a cache line, so that no register straddles two."""
-    room = np.empty(size + 64 // like.itemsize, like.dtype)
-    skip = -room.ctypes.data % 64 // like.itemsize
-    return room[skip : skip + size]
+    memory = np.empty(size + 64 // like.itemsize, like.dtype)
+    skip = -memory.ctypes.data % 64 // like.itemsize
+    return memory[skip : skip + size]
 
 
 @jit
