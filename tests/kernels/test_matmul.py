@@ -25,16 +25,16 @@ COMPILED = [step for step in OURS if step.instrument == "compiled"]
 DTYPES = ("float32", "float64")
 ROWS, COLUMNS = matmul_tiled._ROWS, matmul_tiled._COLUMNS
 
-#: A tile for each width of register; rows and vectors that divide little.
+#: A tile for each width of register; the narrower ones divide little.
 TILES = [
     Tile(vector(dtype, lanes), rows, vectors)
     for dtype, lanes, rows, vectors in (
         ("float32", 4, 6, 2),
         ("float32", 8, 5, 3),
-        ("float32", 16, 8, 1),
+        ("float32", 16, 8, 2),
         ("float64", 2, 1, 1),
         ("float64", 4, 6, 2),
-        ("float64", 8, 3, 2),
+        ("float64", 8, 8, 2),
     )
 ]
 
@@ -245,8 +245,8 @@ def test_tiled_refuses_arrays_that_are_not_aligned_to_their_elements(dtype, odd)
             matmul.tiled(*arrays)
 
 
-@pytest.mark.parametrize("step", named([step for step in ON_ARRAYS if step.name != "tiled"]))
-def test_kernels_without_registers_compute_on_any_address(step):
+@pytest.mark.parametrize("step", named([s for s in ON_ARRAYS if s.instrument != "compiled"]))
+def test_kernels_that_numpy_runs_compute_on_any_address(step):
     a, b, expected = whole_numbers(17, 21, 18, step.dtypes[0])
     for left, right, out in zip(*map(unaligned, (a, b, np.zeros_like(expected))), strict=True):
         step.function(left, right, out)
@@ -287,7 +287,7 @@ def test_sweep_offers_blocks_by_names_that_a_worker_imports():
 
 
 @pytest.mark.parametrize(("dtype", "packed"), [("float32", "ps"), ("float64", "pd")])
-@pytest.mark.parametrize("name", ["ikj", "blocked", "packed"])
+@pytest.mark.parametrize("name", ["blocked", "packed"])
 def test_inner_loop_is_multiply_adds_on_vector_registers(name, dtype, packed):
     code = kernel("matmul", name).function.machine_code(np.dtype(dtype))
     options = {"fastmath": code.targetoptions["fastmath"]}
