@@ -85,6 +85,18 @@ def multiply_add(V, x, y, z, s, out):
 
 
 @jit
+def augmented(V, x, y, out):
+    v, w = load(V, x, 0), load(V, y, 0)
+    before = v
+    v += w
+    v -= 3
+    v *= w
+    v /= 2.0
+    store(out, 0, v)
+    store(out, V.lanes, before)
+
+
+@jit
 def sum_and_max(V, x):
     v = load(V, x, 0)
     return horizontal_sum(v), horizontal_max(v)
@@ -175,6 +187,13 @@ def test_scalar_is_rounded_to_the_register_s_type():
     every_operation(V, x, x, 0.1, out.reshape(-1))
     np.testing.assert_array_equal(out[1], np.float32(0.1))
     np.testing.assert_array_equal(out[7], 1 + np.float32(0.1))
+
+
+def test_augmented_assignment_makes_a_new_register(V):
+    x, y = np.arange(2 * V.lanes, dtype=V.dtype).reshape(2, -1)
+    out = np.empty((2, V.lanes), V.dtype)
+    augmented(V, x, y, out.reshape(-1))
+    np.testing.assert_array_equal(out, [(x + y - 3) * y / 2, x])
 
 
 @given(data=st.data())

@@ -2,19 +2,14 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
 
-import accel
 from accel.simd import jit
-
-PACKAGE = Path(accel.__file__).parent
 
 MODULE = """
 import json
@@ -44,24 +39,6 @@ def report(*widths):
         "misses": sum(misses.values()),
         "problem": cache_problem(),
     }))
-"""
-
-RELU = """
-import json
-
-import numpy as np
-
-import accel
-from accel.kernels.activation import relu_compiled
-from accel.simd import cache_problem
-
-
-def report(lanes):
-    out = np.empty(lanes, "float32")
-    relu_compiled(np.arange(-2, 2, dtype="float32"), out)
-    print(json.dumps(
-        {"place": accel.__file__, "result": out.tolist(), "problem": cache_problem()}
-    ))
 """
 
 DOUBLED = {lanes: [2.0 * i * (i < lanes) for i in range(16)] for lanes in (4, 8)}
@@ -146,21 +123,6 @@ def test_damaged_cache_file_costs_time_only(folder, cache, kind, left):
     (file,) = cache.rglob(f"*doubled*.{kind}")
     file.write_bytes(file.read_bytes()[:left])
     assert report(folder, 4, NUMBA_CACHE_DIR=cache)["results"] == [DOUBLED[4]]
-
-
-def test_kernels_of_a_read_only_installation_compute(tmp_path):
-    shutil.copytree(PACKAGE, tmp_path / "accel", ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in [path.parent for path in tmp_path.rglob("__init__.py")]:
-        (folder / "__pycache__").write_text("in the way")
-    nowhere = tmp_path / "accel" / "__init__.py" / "below"
-    (tmp_path / "kernels_of_test.py").write_text(RELU, "utf-8")
-    got = report(
-        tmp_path, 4,
-        PYTHONDONTWRITEBYTECODE=1, HOME=nowhere, XDG_CACHE_HOME=nowhere, NUMBA_CACHE_DIR=nowhere,
-    )  # fmt: skip
-    assert got["place"] == str(tmp_path / "accel" / "__init__.py")
-    assert got["result"] == [0, 0, 0, 1]
-    assert "no locator available" in got["problem"]
 
 
 def test_options_are_numba_s():
