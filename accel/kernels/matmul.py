@@ -456,7 +456,7 @@ def numpy_int64_packed(a, b, out, block=64):
     Source
     ------
     Lam, Rothberg and Wolf, "The Cache Performance and Optimizations of Blocked
-    Algorithms", ASPLOS (1991), section 5, on copying.
+    Algorithms", ASPLOS (1991), on copying.
     """
     _check("numpy_int64_packed", a, b, out)
     out[...] = 0
@@ -632,7 +632,7 @@ def blocked(a, b, out, block=64):
     Source
     ------
     Lam, Rothberg and Wolf, "The Cache Performance and Optimizations of Blocked
-    Algorithms", ASPLOS (1991), section 3.
+    Algorithms", ASPLOS (1991).
     """
     (m, k), n = a.shape, b.shape[1]
     width = WIDTH * block
@@ -687,7 +687,7 @@ def packed(a, b, out, block=64):
     Source
     ------
     Lam, Rothberg and Wolf, "The Cache Performance and Optimizations of Blocked
-    Algorithms", ASPLOS (1991), section 4.3 (copying).
+    Algorithms", ASPLOS (1991), on copying.
     """
     (m, k), n = a.shape, b.shape[1]
     width = WIDTH * block

@@ -132,13 +132,13 @@ def product(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray], bool]:
     return tiled
 
 
-@jit
+@jit(inline="always")
 def _aligned(x):
     """Tell whether elements lie whole numbers of elements apart, as `Matrix` takes for given."""
     return (x.ctypes.data | x.strides[0] | x.strides[1]) % x.itemsize == 0
 
 
-@jit
+@jit(inline="always")
 def _may_overlap(x, y):
     """Compare the ranges of addresses that two arrays span."""
     x_low, x_high = _span(x)
@@ -146,13 +146,11 @@ def _may_overlap(x, y):
     return x.size > 0 and y.size > 0 and x_low < y_high and y_low < x_high
 
 
-@jit
+@jit(inline="always")
 def _span(x):
-    low = high = x.ctypes.data
-    for size, stride in zip(x.shape, x.strides):  # noqa: B905 (compiled code has no strict)
-        low += min(0, (size - 1) * stride)
-        high += max(0, (size - 1) * stride)
-    return low, high + x.itemsize
+    down, across = (x.shape[0] - 1) * x.strides[0], (x.shape[1] - 1) * x.strides[1]
+    low = x.ctypes.data + min(down, 0) + min(across, 0)
+    return low, low + abs(down) + abs(across) + x.itemsize
 
 
 @jit(inline="always")
@@ -168,8 +166,8 @@ def _multiply(T, a, b, out):
     small = (m + n) * k * a.itemsize <= _SMALL_BYTES
     plan = Plan(
         depth=-(-k // passes),  # passes of equal depth
-        rows=_ROWS // T.rows * T.rows,
-        columns=_COLUMNS // T.columns * T.columns,
+        rows=max(1, _ROWS // T.rows) * T.rows,
+        columns=max(1, _COLUMNS // T.columns) * T.columns,
         a_in_place=small,
         b_in_place=small and right.column == 1,  # registers load along rows of b
     )
@@ -217,13 +215,13 @@ def _blocks(T, m, k, n, a, b, out, plan, a_room, b_room, spare):
         for p in range(0, max(k, 1), max(plan.depth, 1)):  # once even for k = 0: zeros
             depth = min(plan.depth, k - p)
             b_block = _part(b, p, j)
-            _pack(T.vector, np.intp(T.columns), depth, b_block, b_straight, columns, b_packed)
+            _pack(T.vector, T.columns, depth, b_block, b_straight, columns, b_packed)
             for i in range(0, m, plan.rows):
                 rows = min(plan.rows, m - i)
                 a_straight = rows // T.rows * T.rows if plan.a_in_place else 0
                 a_block = _part(a, i, p)
                 across = _transposed(a_block)
-                _pack(T.vector, np.intp(T.rows), depth, across, a_straight, rows, a_packed)
+                _pack(T.vector, T.rows, depth, across, a_straight, rows, a_packed)
                 _tiles(
                     T, rows, depth, columns, a_block, a_straight, a_packed,
                     b_block, b_straight, b_packed, _part(out, i, j), p == 0, pointer(spare),
