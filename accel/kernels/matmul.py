@@ -777,19 +777,21 @@ def tiled(a, b, out, tile: Tile | None = None):
     """
     # Compiled code refuses what it must not see, sooner than Python could ask, which is felt
     # on small matrices. Python finds out why.
+    multiply = _tiled(a.dtype, tile)
     try:
-        done = _tiled(a.dtype, tile)(a, b, out)
+        done = multiply(a, b, out)
     except TypeError:  # Numba: no code for arrays of these types
         done = False
     if not done:
         _check("tiled", a, b, out)
         _check_writable("tiled", out)
         states = ", ".join(
-            f"{name} {'aligned' if x.flags.aligned else 'not aligned'}"
+            f"{name} {type(x).__name__} {'aligned' if x.flags.aligned else 'not aligned'}"
             for name, x in (("a", a), ("b", b), ("out", out))
         )
         raise ValueError(
-            f"matmul.tiled: expected arrays aligned to their elements, got {states}; pass copies"
+            f"matmul.tiled: expected plain arrays, aligned to their elements, got {states}; "
+            "pass copies"
         )
 
 
