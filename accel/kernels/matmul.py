@@ -122,6 +122,12 @@ def _check(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
 
 
 def _check_shapes(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    for name, x in (("a", a), ("b", b), ("out", out)):
+        if not isinstance(x, np.ndarray):
+            raise ValueError(
+                f"matmul.{kernel}: expected arrays, got {name} of type {type(x).__name__}; "
+                "convert with np.asarray"
+            )
     rows, columns = a.shape, b.shape
     if not (
         len(rows) == len(columns) == 2
@@ -148,6 +154,13 @@ def _may_overlap(x: np.ndarray, out: np.ndarray) -> bool:
 def _require(kernel: str, dtype: np.dtype, accepted: tuple[str, ...]) -> None:
     if dtype not in [np.dtype(name) for name in accepted]:
         raise ValueError(f"matmul.{kernel}: expected {' or '.join(accepted)}, got {dtype!r}")
+
+
+def _block_size(kernel: str, block: int, *sizes: int) -> int:
+    """Return a block no larger than these sizes need, so that no index overflows."""
+    if not isinstance(block, int | np.integer) or block < 1:
+        raise ValueError(f"matmul.{kernel}: expected a whole block >= 1, got {block!r}")
+    return min(int(block), max(1, *sizes))
 
 
 def _check_writable(kernel: str, out: np.ndarray) -> None:
@@ -251,6 +264,7 @@ def lists_blocked(a, b, out, block=32):
     """
     _check_lists("lists_blocked", a, b, out)
     m, k, n = len(out), len(b), len(out[0]) if out else 0
+    block = _block_size("lists_blocked", block, m, k, n)
     for i in range(m):
         out[i][:] = [0] * n
     for i0 in range(0, m, block):
@@ -419,7 +433,7 @@ def numpy_int64_blocked(a, b, out, block=64):
     ``m n k / block**3`` calls.
     """
     _check("numpy_int64_blocked", a, b, out)
-    _blocks_of_calls(a, b, out, block)
+    _blocks_of_calls(a, b, out, _block_size("numpy_int64_blocked", block, *a.shape, *b.shape))
 
 
 @register(
@@ -459,6 +473,7 @@ def numpy_int64_packed(a, b, out, block=64):
     Algorithms", ASPLOS (1991), on copying.
     """
     _check("numpy_int64_packed", a, b, out)
+    block = _block_size("numpy_int64_packed", block, *a.shape, *b.shape)
     out[...] = 0
     for p in range(0, a.shape[1], block):
         for j in range(0, b.shape[1], block):
@@ -481,7 +496,7 @@ def compiled(function: Callable) -> Callable:
     fused (``contract``), as C compilers do by default. The compiled function itself is
     ``kernel.machine_code(dtype, layout)``, layout "C" or "A" for any.
     """
-    defaults = function.__defaults__ or ()
+    (default,) = function.__defaults__ or (None,)  # a block size, or nothing to choose
 
     @functools.cache
     def compile_for(dtype, layout):
@@ -489,20 +504,23 @@ def compiled(function: Callable) -> Callable:
         element = numba.from_dtype(dtype)
         operand = types.Array(element, 2, layout, readonly=True)
         result = types.Array(element, 2, layout)
-        arguments = (operand, operand, result, *(types.intp for _ in defaults))
+        arguments = (operand, operand, result, *([] if default is None else [types.intp]))
         return jit(signatures=[arguments], fastmath={"contract"})(function)
 
     def machine_code(dtype, layout="C"):
         return compile_for(np.dtype(dtype), layout)
 
     @functools.wraps(function)
-    def kernel(a, b, out, *sizes):
+    def kernel(a, b, out, block=default):
         _check(function.__name__, a, b, out)
-        if any(size < 1 for size in sizes):
-            raise ValueError(f"matmul.{function.__name__}: expected a block >= 1, got {sizes[0]}")
         _check_writable(function.__name__, out)
+        sizes = []
+        if default is not None:
+            sizes = [_block_size(function.__name__, block, *a.shape, *b.shape)]
+        elif block is not None:
+            raise TypeError(f"matmul.{function.__name__} has no blocks, got block {block!r}")
         together = a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous
-        compile_for(a.dtype, "C" if together else "A")(a, b, out, *(sizes or defaults))
+        compile_for(a.dtype, "C" if together else "A")(a, b, out, *sizes)
 
     kernel.machine_code = machine_code
     return kernel
@@ -588,13 +606,14 @@ def ikj(a, b, out):
     out[:, :] = 0
     for i in range(m):
         for p in range(k):
+            factor = a[i, p]
             for j in range(n):
-                out[i, j] += a[i, p] * b[p, j]
+                out[i, j] += factor * b[p, j]
 
 
 #: A block is this many times as wide as it is deep: rows are what vector instructions and
 #: prefetching run along, and a short one spends its time starting.
-WIDTH = 8
+WIDTH = 16
 
 
 @register(
@@ -616,7 +635,7 @@ def blocked(a, b, out, block=64):
     a, b, out : ndarray of shapes (m, k), (k, n) and (m, n)
         `out` is overwritten.
     block : int
-        Rows of a block of `b`; it has `WIDTH` times as many columns, 128 KiB of float32
+        Rows of a block of `b`; it has `WIDTH` times as many columns, 256 KiB of float32
         by default.
 
     Raises
@@ -648,9 +667,9 @@ def blocked(a, b, out, block=64):
                 # end where the array ends, so that ragged blocks need no minimum.
                 sums = out[i, j0 : j0 + width]
                 for p in range(p0, min(p0 + block, k)):
-                    row = b[p, j0 : j0 + width]
+                    factor, row = a[i, p], b[p, j0 : j0 + width]
                     for j in range(sums.size):
-                        sums[j] += a[i, p] * row[j]
+                        sums[j] += factor * row[j]
 
 
 @register(
@@ -701,11 +720,11 @@ def packed(a, b, out, block=64):
                 for j in range(row.size):
                     copy[j] = row[j]
             for i in range(m):
-                sums, left = out[i, j0 : j0 + width], a[i, p0 : p0 + block]
+                sums = out[i, j0 : j0 + width]
                 for p in range(depth):
-                    copy = panel[p]
+                    factor, copy = a[i, p0 + p], panel[p]
                     for j in range(sums.size):
-                        sums[j] += left[p] * copy[j]
+                        sums[j] += factor * copy[j]
 
 
 def _sweep_step(block: int) -> Callable:
@@ -777,6 +796,8 @@ def tiled(a, b, out, tile: Tile | None = None):
     """
     # Compiled code refuses what it must not see, sooner than Python could ask, which is felt
     # on small matrices. Python finds out why.
+    if not isinstance(a, np.ndarray):
+        _check_shapes("tiled", a, b, out)
     multiply = _tiled(a.dtype, tile)
     try:
         done = multiply(a, b, out)
@@ -798,7 +819,9 @@ def tiled(a, b, out, tile: Tile | None = None):
 @functools.cache
 def _tiled(dtype: np.dtype, tile: Tile | None) -> Callable:
     _require("tiled", dtype, FLOATS)
-    tile = tile or host_tile(dtype)
+    tile = host_tile(dtype) if tile is None else tile
+    if not isinstance(tile, Tile):
+        raise ValueError(f"matmul.tiled: expected a Tile, got {tile!r}")
     if dtype != tile.vector.dtype:
         raise ValueError(f"matmul.tiled: expected {tile.vector.dtype} like the tile, got {dtype}")
     return product(tile)
@@ -866,4 +889,4 @@ def blas_blocked(a, b, out, block=128):
     ``m n k / block**3`` calls.
     """
     _check("blas_blocked", a, b, out)
-    _blocks_of_calls(a, b, out, block)
+    _blocks_of_calls(a, b, out, _block_size("blas_blocked", block, *a.shape, *b.shape))
