@@ -256,16 +256,40 @@ def test_kernels_that_numpy_runs_compute_on_any_address(step):
 # Blocks
 
 
-@pytest.mark.parametrize("name", ["blocked", "packed"])
-@pytest.mark.parametrize("block", [0, -1, -64])
-def test_compiled_kernels_refuse_an_empty_block(name, block):
+BLOCKED = named([step for step in OURS if re.search("blocked$|packed$", step.name)])
+
+
+@pytest.mark.parametrize("block", [0, -1, -64, 2.5])
+@pytest.mark.parametrize("step", BLOCKED)
+def test_kernels_refuse_a_block_that_is_no_whole_number_above_zero(step, block):
+    a, b, out = np.zeros((3, 8, 8), step.dtypes[0])
+    expected = rf"^matmul\.{step.name}: expected a whole block >= 1, got {block}$"
+    with pytest.raises(ValueError, match=expected):
+        step.function(a.copy(), b.copy(), out.copy(), block)
+
+
+def test_a_kernel_without_blocks_refuses_one():
     a, b, out = np.zeros((3, 8, 8), "float32")
-    with pytest.raises(ValueError, match=rf"^matmul\.{name}: expected a block >= 1, got {block}$"):
-        kernel("matmul", name).function(a.copy(), b.copy(), out.copy(), block)
+    with pytest.raises(TypeError, match=r"^matmul\.ijk has no blocks, got block 8$"):
+        matmul.ijk(a.copy(), b.copy(), out.copy(), 8)
 
 
-@pytest.mark.parametrize("block", [1, 3, 16, 17, 40, 1000])
-@pytest.mark.parametrize("step", named([s for s in OURS if re.search("blocked$|packed$", s.name)]))
+@pytest.mark.parametrize("step", named([s for s in OURS if s.instrument != "interpreter"]))
+def test_kernels_on_arrays_refuse_lists(step):
+    a, b, out = np.zeros((3, 2, 2), step.dtypes[0])
+    with pytest.raises(ValueError, match=r"expected arrays, got a of type list"):
+        step.function(a.tolist(), b.copy(), out.copy())
+
+
+@pytest.mark.parametrize("tile", [3, "8x2", vector("float32")])
+def test_tiled_refuses_what_is_no_tile(tile):
+    a, b, out = np.zeros((3, 2, 2), "float32")
+    with pytest.raises(ValueError, match=r"^matmul\.tiled: expected a Tile, got "):
+        matmul.tiled(a.copy(), b.copy(), out.copy(), tile=tile)
+
+
+@pytest.mark.parametrize("block", [1, 3, 16, 17, 40, 1000, 2**61])
+@pytest.mark.parametrize("step", BLOCKED)
 def test_any_block_gives_the_same_product(step, block):
     a, b, expected = whole_numbers(17, 40, 33, step.dtypes[0])
     np.testing.assert_array_equal(multiplied(step.function, a, b, block), expected)
