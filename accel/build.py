@@ -239,7 +239,8 @@ def require_extra() -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise BuildError(
-            f"missing {', '.join(missing)}; install the book's extra: pip install 'accel-book[book]'"
+            f"missing {', '.join(missing)}; install the book's extra: "
+            "pip install 'accel-book[book]'"
         )
 
 

@@ -66,7 +66,9 @@ def resolve(target: str) -> Callable:
     """
     place, colon, name = target.rpartition(":")
     if not colon or not place or not name.isidentifier():
-        raise ValueError(f"{target!r} is not a kernel name; write module:function or file.py:function")
+        raise ValueError(
+            f"{target!r} is not a kernel name; write module:function or file.py:function"
+        )
     if place == "__main__":
         raise ValueError(
             f"{target!r} is defined in the script that is running, which a fresh process cannot "

@@ -92,7 +92,8 @@ def complaints(again: Interval, steal: float | None, disturbed: float | None) ->
     found = []
     if again.low > 1 + LARGEST_BIAS or again.high < 1 / (1 + LARGEST_BIAS):
         found.append(
-            f"the baseline differs from itself: {again.value:.3f} ({again.low:.3f}–{again.high:.3f})"
+            f"the baseline differs from itself: {again.value:.3f} "
+            f"({again.low:.3f}–{again.high:.3f})"
         )
     if steal is not None and steal > LARGEST_STEAL:
         found.append(f"the hypervisor took {steal:.1%} of the time")

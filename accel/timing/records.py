@@ -81,7 +81,9 @@ class CaseView:
 
     def _kernel(self, name: str) -> Mapping[str, Any]:
         if name not in self.data["kernels"]:
-            raise KeyError(f"no kernel {name!r} at {self.label}; there are {', '.join(self.kernels)}")
+            raise KeyError(
+                f"no kernel {name!r} at {self.label}; there are {', '.join(self.kernels)}"
+            )
         return self.data["kernels"][name]
 
     def instrument(self, kernel: str) -> str:
@@ -238,7 +240,12 @@ def summarise(case: Mapping[str, Any], steal: float | None) -> dict[str, Any]:
         }
         for name in judged.kernels
     }
-    return {**judged.data, "kernels": kernels, "resolution": again._asdict(), "disturbed": disturbed}
+    return {
+        **judged.data,
+        "kernels": kernels,
+        "resolution": again._asdict(),
+        "disturbed": disturbed,
+    }
 
 
 def _disturbed(case: Mapping[str, Any]) -> float | None:
@@ -297,7 +304,9 @@ def read(path: str | Path) -> Record:
     except OSError as error:
         raise RecordError(f"{path.name}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path.name}: not a record but damaged JSON ({error}); delete it") from None
+        raise RecordError(
+            f"{path.name}: not a record but damaged JSON ({error}); delete it"
+        ) from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise RecordError(f"{path.name}: not a record (no kind {KIND!r})")
     if data.get("schema") != SCHEMA:

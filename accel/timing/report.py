@@ -104,7 +104,8 @@ class Table:
         )
         # The box scrolls sideways on a narrow screen; tabindex lets a keyboard scroll it.
         return (
-            f'<div class="table-box" role="region" aria-label="{escape(self.caption)}" tabindex="0">'
+            f'<div class="table-box" role="region" aria-label="{escape(self.caption)}" '
+            'tabindex="0">'
             f'<table class="measured"><caption>{escape(self.caption)}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
@@ -128,7 +129,8 @@ def ladder_table(case: CaseView, over: str | None = None) -> Table:
             ]
         )
     caption = f"{case.operation} at {case.label}; noise floor {floor_text(case)}"
-    headers = ["Step", "Instrument", "Time", rate_name, f"Speed-up over `{over}`", "Verdict", "What it does"]
+    speedup = f"Speed-up over `{over}`"
+    headers = ["Step", "Instrument", "Time", rate_name, speedup, "Verdict", "What it does"]
     return Table(caption, headers, rows)
 
 

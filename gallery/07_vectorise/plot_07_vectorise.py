@@ -91,7 +91,7 @@ figures.speedup_curve(
 )
 
 # %%
-# **Verdict.** The source claims "10–100× improvements" for vectorised operations,
+# **Verdict.** The source claims "10-100x improvements" for vectorised operations,
 # without saying at which size. This build measured:
 
 report.paragraph(

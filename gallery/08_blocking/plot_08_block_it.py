@@ -8,10 +8,10 @@ so each number could be used :math:`n` times once it has been fetched. Yet the
 textbook triple loop fetches most of them again for every use.
 
 **Predict.** One step at a time, from nested lists to the library that everyone
-calls, the same product is computed again and again. The source
-promises "2–5× speedups" from cache-friendly blocking. Which steps of the ladder will give
-more, and which will give nothing? A model for one of them: the inner loop of
-``ijk`` walks down a column, so each element it needs lies on another cache line.
+calls, the same product is computed again and again. The source claims a "2-5x speedup"
+from cache-friendly blocking. Which steps of the ladder will give more, and which
+will give nothing? A model for one of them: the inner loop of ``ijk`` walks down a
+column, so each element it needs lies on another cache line.
 """
 
 from accel import figures, kernels
