@@ -192,6 +192,6 @@ report.paragraph(
 #
 # Sources: E. J. Williams, *Australian Journal of Scientific Research* A 2 (1949),
 # on balanced designs; T. Mytkowicz and others, "Producing wrong data without
-# doing anything obviously wrong!", ASPLOS (2009), on layout effects, sections 2–4;
+# doing anything obviously wrong!", ASPLOS (2009), on layout effects;
 # T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM
-# (2013), on where to replicate, section 4.
+# (2013), on where to replicate.

@@ -203,5 +203,5 @@ report.ladder_table(largest)
 # Sources: K. Goto and R. van de Geijn, "Anatomy of high-performance matrix
 # multiplication", *ACM TOMS* 34 (2008), sections 4–5; M. Lam, E. Rothberg and
 # M. Wolf, "The cache performance and optimizations of blocked algorithms",
-# ASPLOS (1991), section 3; G. Golub and C. Van Loan, *Matrix Computations*,
+# ASPLOS (1991), on blocks and on copying them; G. Golub and C. Van Loan, *Matrix Computations*,
 # 4th ed. (2013), section 1.5.
