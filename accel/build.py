@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from accel.timing import isolate
 from accel.timing.plan import profile as find_profile
 
 #: What the `book` extra brings, by the names under which it is imported.
@@ -98,7 +99,6 @@ class Progress:
     done: dict[str, float] = field(default_factory=dict)
     running: str = ""
     error: str | None = None
-    fresh: int = 0
 
     def take(self, event: dict) -> None:
         """Take in one line of the progress file."""
@@ -111,7 +111,6 @@ class Progress:
             case "end" | "fresh":
                 self.running = ""
                 self.done[name] = event["budget_s"]
-                self.fresh += event["event"] == "fresh"
             case "error":
                 self.error = event["message"]
 
@@ -347,11 +346,7 @@ def stop(process: subprocess.Popen) -> None:
             with suppress(subprocess.TimeoutExpired):  # then the group is killed below
                 process.wait(timeout=5)
     finally:  # also if whoever waits here is interrupted once more
-        if os.name == "posix":
-            # Nobody is left in the group; macOS refuses where only the dead are.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        isolate.end(process)
 
 
 def complaint(places: Places, progress: Progress) -> str:

@@ -158,7 +158,7 @@ def run(
                 try:
                     answer = _wait(process, board, time_limit_s, watch)
                 finally:
-                    _end(process)
+                    end(process)
             complaint = _end_of(stderr)
         where = _read_board(board) or {"step": "start"}
     if process.returncode == 0 and answer:
@@ -166,8 +166,8 @@ def run(
     raise WorkerFailed(where, _cause(process.returncode, answer, complaint))
 
 
-def _end(process: subprocess.Popen) -> None:
-    """End a worker and every process that its kernels started."""
+def end(process: subprocess.Popen) -> None:
+    """End a process that leads a group of its own, and every process that it started."""
     if os.name == "posix":
         # Nobody is left in the group; macOS refuses where only the dead are.
         with suppress(ProcessLookupError, PermissionError):

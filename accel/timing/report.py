@@ -35,15 +35,17 @@ def code(name: str) -> str:
     return f"`{name}`"
 
 
+def _marked_up(text: str) -> str:
+    """Return text as HTML: escaped, and code where backquotes mark it."""
+    pieces = enumerate(escape(text).split("`"))
+    return "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
+
+
 class Sentence(str):
     """Prose chosen by data. Prints as text, shows as a paragraph on a page."""
 
     def _repr_html_(self) -> str:
-        pieces = escape(self).split("`")
-        marked = "".join(
-            f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces)
-        )
-        return f'<p class="measured-sentence">{marked}</p>'
+        return f'<p class="measured-sentence">{_marked_up(self)}</p>'
 
 
 def paragraph(*sentences: str) -> Sentence:
@@ -91,11 +93,7 @@ class Table:
         def cell(tag: str, text: str, column: int) -> str:
             scope = ' scope="col"' if tag == "th" else ""
             css = ' class="number"' if numeric[column] else ""
-            marked = "".join(
-                f"<code>{piece}</code>" if place % 2 else piece
-                for place, piece in enumerate(escape(text).split("`"))
-            )
-            return f"<{tag}{scope}{css}>{marked}</{tag}>"
+            return f"<{tag}{scope}{css}>{_marked_up(text)}</{tag}>"
 
         head = "".join(cell("th", text, column) for column, text in enumerate(self.headers))
         body = "".join(
