@@ -36,6 +36,7 @@ NEEDED = (
     "sphinx_copybutton",
     "matplotlib",
     "latex2mathml",
+    "pyperf",
 )
 
 #: Least free space to begin with, in bytes: a site, its working copy and its records.

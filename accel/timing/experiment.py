@@ -36,6 +36,7 @@ def measure(
     cases: Sequence[Case],
     *,
     budget_s: float,
+    folder: Path | None = None,
     **changes: Any,
 ) -> Record:
     """Measure an experiment, or return its record if nothing has changed since.
@@ -51,6 +52,8 @@ def measure(
     budget_s : float
         Time to spend under the quick profile, in s; the others multiply it. Kept
         by taking fewer rounds, down to the profile's fewest.
+    folder : Path, optional
+        Where the record is looked for and written; the results folder by default.
     **changes
         Fields of `Protocol` that differ from the profile's.
 
@@ -78,9 +81,9 @@ def measure(
         budget_s=budget_s * chosen.budget_factor,
     )
     try:
-        current = fresh_record(plan)
+        current = fresh_record(plan, folder)
         if current is None:
-            return run(plan)
+            return run(plan, folder)
     except RecordError as error:
         announce("error", plan, message=f"{plan.script}: {error}")
         raise
@@ -88,11 +91,12 @@ def measure(
     return current
 
 
-def fresh_record(plan: Plan) -> Record | None:
+def fresh_record(plan: Plan, folder: Path | None = None) -> Record | None:
     """Return the existing record if it was made by this plan, code, machine and profile."""
-    if os.environ.get("ACCEL_REMEASURE") == "1" or not records.path_of(plan.experiment).exists():
+    remeasure = os.environ.get("ACCEL_REMEASURE") == "1"
+    if remeasure or not records.path_of(plan.experiment, folder).exists():
         return None
-    record = records.load(plan.experiment)
+    record = records.load(plan.experiment, folder)
     now = identity()
     same = (
         record.data["sources"] == {"accel": now["accel"], "definition": plan.digest()}
@@ -102,7 +106,7 @@ def fresh_record(plan: Plan) -> Record | None:
     return record if same else None
 
 
-def run(plan: Plan) -> Record:
+def run(plan: Plan, folder: Path | None = None) -> Record:
     """Run a plan in fresh processes and write its record."""
     begun, load_before = time.monotonic(), machine.load()
     announce("begin", plan)
@@ -128,7 +132,7 @@ def run(plan: Plan) -> Record:
             raise failed(plan, failure) from None
     steal = machine.steal_fraction(load_before, machine.load())
     data = assemble(plan, answers, removed, steal, time.monotonic() - begun)
-    records.write(data)
+    records.write(data, folder)
     announce("end", plan, elapsed_s=data["elapsed_s"])
     return Record(data)
 

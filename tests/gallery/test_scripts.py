@@ -13,10 +13,20 @@ SCRIPTS = sorted((ROOT / "gallery").glob("*/plot_*.py"))
 
 #: Time that all experiments of one page may take, in s, and of the whole book so far.
 PAGE_BUDGET_S = {"quick": 45, "standard": 270, "publish": 900}
-BOOK_BUDGET_S = {"quick": 90, "standard": 540, "publish": 1800}
+BOOK_BUDGET_S = {"quick": 175, "standard": 900, "publish": 2700}
 
-#: First half of the names of a page's experiments.
-PREFIX = {"02": "time_it", "07": "vectorise", "08": "block_it"}
+#: First halves of the names of a page's experiments.
+PREFIX = {
+    "01": {"roofs"},
+    "02": {"time_it"},
+    "02b": {"trust"},
+    "03": {"count_it"},
+    "04": {"loops"},
+    "05": {"mountain"},
+    "06": {"algorithm"},
+    "07": {"vectorise"},
+    "08": {"block_it"},
+}
 
 SPINE = (
     "**Need.**",
@@ -40,10 +50,11 @@ def test_there_are_pages_to_test():
 
 
 def test_folder_script_and_title_carry_the_same_number(script):
-    number = script.stem.split("_")[1]
+    number = script.stem.split("_")[1]  # "02", or "02b" for a page between two chapters
+    chapter = number.removesuffix("b")
     title = ast.get_docstring(ast.parse(script.read_text("utf-8"))).splitlines()[0]
-    assert script.parent.name.startswith(f"{number}_")
-    assert title.startswith(f"{int(number)} · ")
+    assert script.parent.name.startswith(f"{chapter}_")
+    assert title.startswith(f"{int(chapter)}{'½' if number.endswith('b') else ''} · ")
     assert (script.parent / "GALLERY_HEADER.rst").exists()
 
 
@@ -57,7 +68,7 @@ def test_a_page_has_the_whole_spine_in_order(script):
 def test_every_experiment_is_named_after_its_page_and_states_a_budget(script):
     budgets = budgets_of(script)
     assert budgets
-    assert {name.split(".")[0] for name in budgets} == {PREFIX[script.stem.split("_")[1]]}
+    assert {name.split(".")[0] for name in budgets} <= PREFIX[script.stem.split("_")[1]]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -512,7 +512,7 @@ def test_each_process_gets_an_equal_share_of_the_time_that_is_left(monkeypatch, 
     assert record.data["elapsed_s"] == 60
 
 
-@pytest.mark.parametrize(("name", "budget_s"), [("quick", 10), ("standard", 60), ("publish", 200)])
+@pytest.mark.parametrize(("name", "budget_s"), [("quick", 10), ("standard", 50), ("publish", 150)])
 def test_a_profile_multiplies_the_budget(workers, monkeypatch, name, budget_s):
     monkeypatch.setenv("ACCEL_PROFILE", name)
     assert run(case(), budget_s=10).data["budget_s"] == budget_s
