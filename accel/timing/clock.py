@@ -11,6 +11,27 @@ from collections.abc import Callable
 
 Clock = Callable[[], int]
 
+
+class ClockError(RuntimeError):
+    """The clock cannot be used: it stands still, runs backwards, or is too coarse."""
+
+
+def forward(elapsed: int) -> int:
+    """Return `elapsed`, in ns, unless it is negative.
+
+    Raises
+    ------
+    ClockError
+        If the clock went backwards meanwhile.
+    """
+    if elapsed < 0:
+        raise ClockError(
+            f"the clock went backwards by {-elapsed} ns while something was timed; "
+            "a virtual machine that was moved or resumed does that: measure again"
+        )
+    return elapsed
+
+
 #: Nanoseconds, monotonic, the finest clock Python offers.
 perf_counter_ns: Clock = time.perf_counter_ns
 
@@ -32,18 +53,19 @@ def resolution_ns(clock: Clock = perf_counter_ns, steps: int = 200, patience: in
 
     Raises
     ------
-    RuntimeError
-        If the clock stands still.
+    ClockError
+        If the clock stands still or goes backwards.
     """
     smallest = None
     for _ in range(steps):
-        start = clock()
-        for _ in range(patience):
-            step = clock() - start
-            if step:
+        start, now = clock(), clock()  # nothing between the two but the second reading
+        for _ in range(patience - 1):
+            if now != start:
                 break
-        else:
-            raise RuntimeError(f"the clock did not advance in {patience} readings")
+            now = clock()
+        step = forward(now - start)
+        if not step:
+            raise ClockError(f"the clock did not advance in {patience} readings")
         smallest = step if smallest is None else min(smallest, step)
     return smallest
 
@@ -53,9 +75,4 @@ def overhead_ns(clock: Clock = perf_counter_ns, reads: int = 1000) -> float:
     start = clock()
     for _ in range(reads):
         clock()
-    return (clock() - start) / (reads + 1)
-
-
-def describe(clock: Clock = perf_counter_ns) -> dict[str, float]:
-    """Return resolution and overhead as they go into a record."""
-    return {"resolution_ns": resolution_ns(clock), "overhead_ns": round(overhead_ns(clock), 1)}
+    return forward(clock() - start) / (reads + 1)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from accel.timing.stats import Interval, exponential, median, median_interval
+from accel.timing.stats import Interval, SampleError, exponential, median, median_interval
 
 #: Per-call times in ns: one list per process, in the order they were taken.
 Samples = Sequence[Sequence[float]]
@@ -29,25 +29,59 @@ def process_log_ratios(kernel: Samples, over: Samples) -> list[float]:
 
     Raises
     ------
-    ValueError
-        If the two do not have the same processes and rounds, or a time is not
-        positive.
+    SampleError
+        If the two do not have the same processes and rounds, a process has no
+        samples, or a time is not positive and finite.
     """
+    check(kernel)
+    check(over)
     if [len(rounds) for rounds in kernel] != [len(rounds) for rounds in over]:
-        raise ValueError("paired samples need the same processes and rounds on both sides")
-    if any(time <= 0 for rounds in (*kernel, *over) for time in rounds):
-        raise ValueError("a time is zero or negative: samples are too short for the clock")
+        raise SampleError("paired samples need the same processes and rounds on both sides")
     return [
         median([math.log(b / a) for a, b in zip(mine, theirs, strict=True)])
         for mine, theirs in zip(kernel, over, strict=True)
     ]
 
 
+def check(samples: Samples) -> None:
+    """Raise unless every process has samples and every sample is a time.
+
+    Raises
+    ------
+    SampleError
+        The message names process and sample.
+    """
+    if not len(samples):
+        raise SampleError("no process: expected samples of at least one")
+    for process, rounds in enumerate(samples):
+        if not len(rounds):
+            raise SampleError(f"process {process} has no samples, expected at least one")
+        for number, time in enumerate(rounds):
+            if not (math.isfinite(time) and time > 0):
+                raise SampleError(
+                    f"process {process}, sample {number} is {time} ns, expected a positive time: "
+                    "too short for the clock, or not a time at all"
+                )
+
+
 def speedup(kernel: Samples, over: Samples) -> Interval:
-    """Return how many times faster `kernel` is than `over`; above 1 means faster."""
+    """Return how many times faster `kernel` is than `over`; above 1 means faster.
+
+    Raises
+    ------
+    SampleError
+        As `process_log_ratios`, or if there are too few processes for the interval.
+    """
     return exponential(median_interval(process_log_ratios(kernel, over)))
 
 
 def time_ns(samples: Samples) -> Interval:
-    """Return the time of one call: median over processes of their medians, in ns."""
+    """Return the time of one call: median over processes of their medians, in ns.
+
+    Raises
+    ------
+    SampleError
+        If a sample is no time, or there are too few processes for the interval.
+    """
+    check(samples)
     return median_interval([median(rounds) for rounds in samples])

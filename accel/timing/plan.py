@@ -17,6 +17,7 @@ from typing import Any
 
 from accel.timing import machine
 from accel.timing.order import ORDERS
+from accel.timing.stats import CONFIDENCE, fewest
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Protocol:
     Parameters
     ----------
     processes : int
-        Fresh processes; each contributes one number to an interval.
+        Fresh processes; each contributes one number to an interval, so there are
+        at least as many as its coverage takes.
     rounds, min_rounds : int
         Most and fewest samples of each kernel in one process; the time budget
         decides between them.
@@ -58,7 +60,12 @@ class Protocol:
         for name, choices in (("order", ORDERS), ("cache", ("warm", "cold"))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
-        for name in ("processes", "rounds", "min_rounds", "threads"):
+        if self.processes < fewest(CONFIDENCE):
+            raise ValueError(
+                f"{self.processes} processes cannot support intervals of {CONFIDENCE}; "
+                f"measure at least {fewest(CONFIDENCE)}"
+            )
+        for name in ("rounds", "min_rounds", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 

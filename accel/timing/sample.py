@@ -15,17 +15,20 @@ from itertools import repeat
 
 import numpy as np
 
-from accel.timing.clock import Clock, perf_counter_ns
+from accel.timing import clock as clocks
+from accel.timing.clock import Clock, forward, perf_counter_ns
+from accel.timing.stats import median
 
 
 def sample_ns(
     function: Callable, arguments: Sequence, loops: int, clock: Clock = perf_counter_ns
 ) -> int:
     """Return the time of `loops` calls of ``function(*arguments)``, in ns."""
+    turns = repeat(None, loops)
     start = clock()
-    for _ in repeat(None, loops):
+    for _ in turns:
         function(*arguments)
-    return clock() - start
+    return forward(clock() - start)
 
 
 def restore(arguments: Sequence, pristine: Sequence[np.ndarray | None]) -> None:
@@ -55,8 +58,32 @@ def sample_restored_ns(
         restore(arguments, pristine)
         start = clock()
         function(*arguments)
-        elapsed += clock() - start
+        elapsed += forward(clock() - start)
     return elapsed
+
+
+def loop_overhead_ns(clock: Clock = perf_counter_ns, samples: int = 1001) -> float:
+    """Return what a sample of one call contains beside the call and the clock, in ns.
+
+    The median sample of a function that does nothing, less what reading the clock
+    costs. It holds the call of an empty function too, which every Python kernel
+    pays, so it is an upper bound of what the loop adds.
+    """
+    readings = [sample_ns(_nothing, (), 1, clock) for _ in range(samples)]
+    return max(0.0, median(readings) - clocks.overhead_ns(clock))
+
+
+def _nothing() -> None:
+    pass
+
+
+def describe_clock(clock: Clock = perf_counter_ns) -> dict[str, float]:
+    """Return what the clock sees and what using it costs, as they go into a record."""
+    return {
+        "resolution_ns": clocks.resolution_ns(clock),
+        "overhead_ns": round(clocks.overhead_ns(clock), 1),
+        "loop_overhead_ns": round(loop_overhead_ns(clock), 1),
+    }
 
 
 def calibrate(sample: Callable[[int], int], target_ns: float, most: int = 2**40) -> int:
@@ -92,8 +119,8 @@ def calibrate(sample: Callable[[int], int], target_ns: float, most: int = 2**40)
 
 def warm_up(sample: Callable[[int], int], seconds: float, clock: Clock = perf_counter_ns) -> None:
     """Call until `seconds` have passed: by time, since a count suits no two kernels."""
-    end = clock() + int(seconds * 1e9)
-    while clock() < end:
+    start = clock()
+    while forward(clock() - start) < seconds * 1e9:
         sample(1)
 
 

@@ -15,7 +15,17 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-__all__ = ["Interval", "exponential", "median", "median_interval"]
+__all__ = [
+    "CONFIDENCE", "Interval", "SampleError", "exponential", "fewest", "median", "median_interval",
+]  # fmt: skip
+
+
+#: Least probability with which an interval of this book holds the truth.
+CONFIDENCE = 0.95
+
+
+class SampleError(ValueError):
+    """Samples from which nothing may be concluded; the message says which and why."""
 
 
 class Interval(NamedTuple):
@@ -31,7 +41,7 @@ class Interval(NamedTuple):
         return not self.low <= number <= self.high
 
 
-def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Return the median with the narrowest exact interval of at least `confidence`.
 
     Parameters
@@ -45,14 +55,15 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     -------
     Interval
         Its `coverage` is exact for continuous distributions and a lower bound
-        where values tie. With too few values for `confidence` it is the whole
-        range, and `coverage` says how little that is: six values give 0.96875,
-        five 0.9375, one 0.
+        where values tie. The range of six values covers 0.96875.
 
     Raises
     ------
+    SampleError
+        If a value is not finite, or there are too few: the whole range of five
+        values covers 0.9375, so no interval of theirs supports 0.95.
     ValueError
-        If there are no values, or one is not finite.
+        If `confidence` is not a probability below 1.
 
     Source
     ------
@@ -60,15 +71,35 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     """
     ordered = sorted(values)
     count = len(ordered)
-    if count == 0:
-        raise ValueError("median_interval needs at least one value, got none")
     if not all(math.isfinite(value) for value in ordered):
-        raise ValueError(f"median_interval needs finite values, got {ordered}")
+        raise SampleError(f"an interval needs finite values, got {ordered}")
+    if count < fewest(confidence):
+        raise SampleError(
+            f"{count} {'process' if count == 1 else 'processes'} cannot support an interval of "
+            f"{confidence:.4g}: their whole range covers {_coverage(count, 0):.4g}; "
+            f"measure at least {fewest(confidence)}"
+        )
     trimmed, coverage = 0, _coverage(count, 0)
     while trimmed + 1 <= (count - 1) // 2 and _coverage(count, trimmed + 1) >= confidence:
         trimmed += 1
         coverage = _coverage(count, trimmed)
     return Interval(median(ordered), ordered[trimmed], ordered[count - 1 - trimmed], coverage)
+
+
+def fewest(confidence: float) -> int:
+    """Return how many values an interval of this confidence takes at least: 6 for 0.95.
+
+    Raises
+    ------
+    ValueError
+        If `confidence` is not a probability below 1.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+    count = 1
+    while _coverage(count, 0) < confidence:
+        count += 1
+    return count
 
 
 def _coverage(count: int, trimmed: int) -> float:
@@ -77,6 +108,8 @@ def _coverage(count: int, trimmed: int) -> float:
     It lies below the `trimmed`-th smallest value only if at most `trimmed` of
     `count` coins come up heads, and above by symmetry.
     """
+    if count == 0:
+        return 0.0
     tail = sum(math.comb(count, heads) for heads in range(trimmed + 1)) / 2**count
     return 1 - 2 * tail
 

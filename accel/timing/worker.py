@@ -198,6 +198,10 @@ def race(
             before = switches()
             elapsed = entry.sample(entry.loops)
             after = switches()
+            if elapsed == 0:
+                raise clock.ClockError(
+                    "a sample took no time by this clock; raise min_sample_ns, or the size"
+                )
             taken[turn]["samples_ns"].append(elapsed)
             if before is not None:
                 taken[turn]["involuntary_switches"].append(after - before)
@@ -254,7 +258,7 @@ def run_job(job: Mapping[str, Any], board: Board) -> dict[str, Any]:
     """Measure all cases of a job, sharing its time among them."""
     begun = clock.perf_counter_ns()
     protocol = job["protocol"]
-    tools = {"board": board, "clock": clock.describe(), "eviction": None}
+    tools = {"board": board, "clock": sample.describe_clock(), "eviction": None}
     if protocol["cache"] == "cold":
         tools["eviction"] = sample.eviction_buffer(job["last_level_bytes"])
     cases = []

@@ -40,8 +40,11 @@ def test_overhead_averages_over_a_clock_coarser_than_its_own_cost(make_clock):
     assert clocks.overhead_ns(coarse) == pytest.approx(clocks.overhead_ns(fine), abs=1)
 
 
-def test_a_record_gets_resolution_and_overhead(make_clock):
-    assert clocks.describe(make_clock(read_ns=30)) == {"resolution_ns": 30, "overhead_ns": 30.0}
+@pytest.mark.parametrize("read", [clocks.resolution_ns, clocks.overhead_ns])
+def test_a_clock_that_goes_backwards_is_refused(read):
+    readings = iter(range(10**6, 0, -7))
+    with pytest.raises(clocks.ClockError, match="went backwards by 7"):
+        read(lambda: next(readings))
 
 
 def test_the_clock_of_this_machine_advances_in_whole_nanoseconds():

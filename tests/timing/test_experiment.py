@@ -13,8 +13,8 @@ from accel.timing import experiment, isolate, machine, plan, records
 from accel.timing.experiment import MeasurementError, measure
 from accel.timing.plan import Case
 
-#: One process, few short samples: enough to see every part at work.
-SHORT = {"processes": 1, "rounds": 3, "min_rounds": 3, "min_sample_ns": 10_000, "warmup_s": 0}
+#: Few short samples: enough to see every part at work.
+SHORT = {"processes": 6, "rounds": 3, "min_rounds": 3, "min_sample_ns": 10_000, "warmup_s": 0}
 
 SOURCE = """
 import os, signal, sys, time
@@ -113,6 +113,19 @@ def kernel_file(tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture(autouse=True)
+def one_real_process(monkeypatch):
+    """Start the first worker of an experiment only; the others answer what it answered."""
+    start, answers = isolate.run, {}
+
+    def start_the_first(job, *rest):
+        if job["process"] == 0:
+            answers["first"] = json.dumps(start(job, *rest))
+        return json.loads(answers["first"])
+
+    monkeypatch.setattr(isolate, "run", start_the_first)
+
+
 def kernel(target, adapt=None):
     return {"target": target, "adapt": adapt, "instrument": "NumPy", "story": "it doubles"}
 
@@ -140,13 +153,13 @@ def run(*cases, budget_s=1, **changes):
 
 
 def test_an_experiment_becomes_a_record(results):
-    record = run(case(n=64), case(n=128), processes=2)
+    record = run(case(n=64), case(n=128))
     assert record.data == records.load("page.test").data
     assert (record.experiment, record.question) == ("page.test", "How?")
     assert record.data["script"] == "plot_test.py"
     assert record.profile == "standard"
     assert [each.parameters for each in record.cases] == [{"n": 64}, {"n": 128}]
-    assert record.protocol["processes"] == 2
+    assert record.protocol["processes"] == 6
     assert record.protocol["garbage_collector"] == "off while timing"
     assert record.clock["resolution_ns"] > 0
     assert record.software["numpy"] == machine.software()["numpy"]
@@ -156,13 +169,13 @@ def test_an_experiment_becomes_a_record(results):
 
 
 def test_every_raw_sample_is_in_the_record(results):
-    (one,) = run(case(), processes=2).cases
+    (one,) = run(case()).cases
     assert one.kernels == ["double", "again"]
     for name in one.kernels:
-        assert [len(rounds) for rounds in one.samples(name)] == [3, 3]
-        assert len(one.first_call_ns(name)) == 2
+        assert [len(rounds) for rounds in one.samples(name)] == [3] * 6
+        assert len(one.first_call_ns(name)) == 6
         assert one.peak_alloc_bytes(name) >= 0
-    assert [len(rounds) for rounds in one.samples_again()] == [3, 3]
+    assert [len(rounds) for rounds in one.samples_again()] == [3] * 6
     assert one.verdict("again") in ("faster", "slower", "not resolved", "unstable")
 
 
@@ -206,7 +219,7 @@ def test_a_kernel_that_works_in_place_gets_its_argument_back_each_time(results):
 def test_cold_samples_are_single_calls(results, monkeypatch):
     monkeypatch.setattr(experiment, "last_level_bytes", lambda facts: 2**16)
     (one,) = run(case(n=10**6), cache="cold").cases
-    assert [p["loops"] for p in one.data["kernels"]["double"]["processes"]] == [1]
+    assert [p["loops"] for p in one.data["kernels"]["double"]["processes"]] == [1] * 6
 
 
 def test_sequential_order_is_recorded(results):
@@ -355,10 +368,10 @@ def workers(monkeypatch, results):
 
 
 def started(workers, *cases, **changes):
-    """Run the experiment and return how many processes that took."""
+    """Run the experiment and return how many times it was measured: 0 or 1."""
     before = len(workers.jobs)
-    run(*(cases or (case(),)), **changes)
-    return len(workers.jobs) - before
+    record = run(*(cases or (case(),)), **changes)
+    return (len(workers.jobs) - before) / record.protocol["processes"]
 
 
 def test_an_unchanged_plan_reuses_the_record_and_starts_no_worker(workers):
@@ -549,7 +562,7 @@ def test_progress_is_one_line_of_json_for_each_event(workers, tmp_path, monkeypa
     assert {(event["experiment"], event["script"]) for event in events} == {
         ("page.test", "plot_test.py")
     }
-    assert {event["budget_s"] for event in events} == {6}
+    assert {event["budget_s"] for event in events} == {5}
 
 
 def test_progress_tells_the_share_that_is_done(workers, tmp_path, monkeypatch):
@@ -562,9 +575,9 @@ def test_progress_tells_the_share_that_is_done(workers, tmp_path, monkeypatch):
         return answer(job)
 
     monkeypatch.setattr(isolate, "run", watched)
-    run(case(), case(n=65), processes=2)
+    run(case(), case(n=65))
     events = [json.loads(line) for line in progress.read_text().splitlines()]
-    assert [event["done"] for event in events if "done" in event] == [0, 0.25, 0.5, 0.75]
+    assert [event["done"] for event in events if "done" in event] == [i / 12 for i in range(12)]
 
 
 def test_progress_tells_the_error(workers, tmp_path, monkeypatch):
@@ -628,7 +641,8 @@ def test_a_baseline_that_does_not_compete_is_refused():
     [
         ({"order": "random"}, "order must be one of .*'random'"),
         ({"cache": "lukewarm"}, "cache must be one of .*'lukewarm'"),
-        ({"processes": 0}, "processes must be at least 1, not 0"),
+        ({"processes": 0}, "0 processes cannot support intervals of 0.95; measure at least 6"),
+        ({"processes": 5}, "5 processes cannot support intervals of 0.95; measure at least 6"),
         ({"rounds": 0}, "rounds must be at least 1"),
         ({"min_rounds": 0}, "min_rounds must be at least 1"),
         ({"threads": 0}, "threads must be at least 1"),

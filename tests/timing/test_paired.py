@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.timing import noise, order, paired
+from accel.timing.stats import SampleError
 
 PROCESSES = 6
 
 times = st.floats(1e-3, 1e12)
-samples = st.lists(st.lists(times, min_size=3, max_size=3), min_size=1, max_size=8)
+samples = st.lists(st.lists(times, min_size=3, max_size=3), min_size=6, max_size=9)
 
 
 def under_drift(name, true_ns, rounds, drift):
@@ -69,8 +70,8 @@ def test_one_pre_empted_sample_in_each_process_changes_nothing():
 
 def test_a_process_counts_once_however_many_rounds_it_has():
     """Five rounds or five hundred: one process is one draw."""
-    few = paired.speedup([[1.0] * 5] * 3, [[2.0] * 5] * 3)
-    many = paired.speedup([[1.0] * 500] * 3, [[2.0] * 500] * 3)
+    few = paired.speedup([[1.0] * 5] * 6, [[2.0] * 5] * 6)
+    many = paired.speedup([[1.0] * 500] * 6, [[2.0] * 500] * 6)
     assert few == many
 
 
@@ -130,8 +131,35 @@ def test_a_time_that_is_not_positive_is_refused(zero, side):
 
 
 def test_the_time_of_a_call_is_the_median_over_processes_of_their_medians():
-    taken = [[1.0, 2.0, 90.0], [4.0, 4.0, 4.0], [3.0, 3.0, 1e9], [5.0, 6.0, 7.0], [2.5, 2.5, 2.5]]
-    assert paired.time_ns(taken) == (3.0, 2.0, 6.0, 0.9375)
+    medians = [2.0, 4.0, 3.0, 6.0, 2.5, 5.0]
+    taken = [[median / 2, median, 1e9] for median in medians]
+    assert paired.time_ns(taken) == (3.5, 2.0, 6.0, 0.96875)
+
+
+@pytest.mark.parametrize("processes", [1, 5])
+def test_too_few_processes_support_neither_a_time_nor_a_ratio(processes):
+    taken = [[1.0, 2.0]] * processes
+    for conclude in (lambda: paired.time_ns(taken), lambda: paired.speedup(taken, taken)):
+        with pytest.raises(SampleError, match=f"^{processes} process.* measure at least 6"):
+            conclude()
+
+
+@pytest.mark.parametrize(
+    ("taken", "complaint"),
+    [
+        ([], "no process: expected samples of at least one"),
+        ([[1.0], []], "process 1 has no samples"),
+        ([[1.0, 0.0]], "process 0, sample 1 is 0.0 ns, expected a positive time"),
+        ([[1.0], [-3.0]], "process 1, sample 0 is -3.0 ns"),
+        ([[math.nan]], "process 0, sample 0 is nan ns"),
+        ([[math.inf]], "process 0, sample 0 is inf ns"),
+    ],
+)
+def test_samples_that_are_no_times_are_refused_by_place(taken, complaint):
+    with pytest.raises(SampleError, match=f"^{complaint}"):
+        paired.time_ns(taken)
+    with pytest.raises(SampleError, match=f"^{complaint}"):
+        paired.speedup([[1.0] * len(rounds) for rounds in taken], taken)
 
 
 def test_intervals_over_processes_hold_the_truth_as_often_as_they_say():

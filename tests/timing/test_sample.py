@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.timing import sample
+from accel.timing.clock import ClockError
 
 
 def counting(clock, cost_ns, seen):
@@ -162,3 +163,37 @@ def test_eviction_writes_to_every_line_of_64_bytes():
     sample.evict(buffer)
     lines_written = (buffer != before).reshape(-1, 64 // buffer.itemsize).any(axis=1)
     assert lines_written.all()
+
+
+def test_a_clock_that_goes_backwards_during_a_sample_is_refused(clock):
+    with pytest.raises(ClockError, match="went backwards by 500 ns"):
+        sample.sample_ns(lambda: clock.spend(-500), (), 1, clock)
+    with pytest.raises(ClockError, match="went backwards by 500 ns"):
+        sample.sample_restored_ns(lambda: clock.spend(-500), (), [], 1, clock)
+
+
+def test_a_clock_that_goes_backwards_does_not_warm_up_for_ever(clock):
+    with pytest.raises(ClockError, match="went backwards"):
+        sample.warm_up(lambda loops: clock.spend(-(10**9)), 0.1, clock)
+
+
+@pytest.mark.parametrize("read_ns", [0, 30])
+def test_the_overhead_of_the_loop_is_what_a_sample_has_beyond_the_clock(
+    make_clock, monkeypatch, read_ns
+):
+    clock = make_clock(read_ns=read_ns)
+    monkeypatch.setattr(sample, "_nothing", lambda: clock.spend(45))
+    assert sample.loop_overhead_ns(clock) == 45
+
+
+def test_one_pre_empted_reading_does_not_change_the_overhead(make_clock, monkeypatch):
+    clock = make_clock()
+    lasts = iter([10**7] + [45] * 2000)
+    monkeypatch.setattr(sample, "_nothing", lambda: clock.spend(next(lasts)))
+    assert sample.loop_overhead_ns(clock) == 45
+
+
+def test_a_record_gets_resolution_and_both_overheads(make_clock):
+    assert sample.describe_clock(make_clock(read_ns=30)) == {
+        "resolution_ns": 30, "overhead_ns": 30.0, "loop_overhead_ns": 0.0,
+    }  # fmt: skip

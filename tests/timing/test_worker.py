@@ -259,7 +259,7 @@ def test_cases_share_the_time_of_the_process(monkeypatch, clock, board):
 
     monkeypatch.setattr(worker, "run_case", spend)
     monkeypatch.setattr(worker.clock, "perf_counter_ns", clock)
-    monkeypatch.setattr(worker.clock, "describe", dict)
+    monkeypatch.setattr(worker.sample, "describe_clock", dict)
     protocol = {**PROTOCOL, "threads": 1024}  # those of this process do not matter
     worker.run_job({"protocol": protocol, "cases": [{}] * 3, "budget_s": 9}, board)
     assert shares == [3e9, 4e9, 3e9], "9 s by three; the 8 s left by two; the 3 s left"
