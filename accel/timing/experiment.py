@@ -169,7 +169,8 @@ def assemble(
                 "target": Path(kernel["target"]).name,
                 "instrument": kernel["instrument"],
                 "story": kernel["story"],
-                "peak_alloc_bytes": shares[0]["peak_alloc_bytes"][name],
+                "memory": shares[0]["memory"][name],
+                "peak_alloc_bytes": shares[0]["memory"][name]["peak_alloc_bytes"],
                 "processes": [share["kernels"][name] for share in shares],
             }
             for name, kernel in case.kernels.items()

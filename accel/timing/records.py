@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accel.timing import noise, paired, schema
+from accel.timing import memory, noise, paired, schema
 from accel.timing.stats import Interval
 
 KIND = "accel-record"
@@ -108,6 +108,14 @@ class CaseView:
     def peak_alloc_bytes(self, kernel: str) -> int | None:
         """Return what one call allocates at most, as tracemalloc sees it."""
         return self._kernel(kernel)["peak_alloc_bytes"]
+
+    def memory(self, kernel: str) -> dict[str, int | None]:
+        """Return the account of one call, as `accel.timing.memory.FIELDS` describes it.
+
+        All None in a record that was made before accounts were kept.
+        """
+        account = self._kernel(kernel).get("memory", {})
+        return {name: account.get(name) for name in memory.FIELDS}
 
     def time_ns(self, kernel: str) -> Interval:
         """Return the time of one call in ns."""

@@ -50,6 +50,10 @@ class Competitor:
             return sample.sample_restored_ns(self.function, self.arguments, self.pristine, loops)
         return sample.sample_ns(self.function, self.arguments, loops)
 
+    def restore(self) -> None:
+        """Put back the arguments that the kernel changes."""
+        sample.restore(self.arguments, self.pristine)
+
 
 class Board:
     """The note that says what this process is doing; see `isolate`."""
@@ -224,19 +228,18 @@ def run_case(job: Mapping[str, Any], index: int, share_ns: float, tools: Mapping
     entries = [*competitors, again]
     turns = order.schedule(protocol["order"], len(entries), rounds, job["process"] * rounds)
     taken = race(entries, turns, index, protocol, board, tools["eviction"])
-    peaks = {}
+    accounts = {}
     if job["process"] == 0:  # tracing slows the interpreter down, so one process does it
         for competitor in competitors:
             board.note(case=index, kernel=competitor.name, step="memory pass")
-            sample.restore(competitor.arguments, competitor.pristine)
-            peaks[competitor.name] = memory.peak_alloc_bytes(
-                competitor.function, competitor.arguments
+            accounts[competitor.name] = memory.account(
+                competitor.function, competitor.arguments, competitor.restore
             )
             judge(competitor, *truth)  # right the first time is not enough
     return {
         "kernels": {c.name: result for c, result in zip(competitors, taken, strict=False)},
         "again": taken[-1],
-        "peak_alloc_bytes": peaks,
+        "memory": accounts,
     }
 
 

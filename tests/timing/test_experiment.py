@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from accel.timing import experiment, isolate, machine, plan, records
+from accel.timing import experiment, isolate, machine, memory, plan, records
 from accel.timing.experiment import MeasurementError, measure
 from accel.timing.plan import Case
 
@@ -175,6 +175,7 @@ def test_every_raw_sample_is_in_the_record(results):
         assert [len(rounds) for rounds in one.samples(name)] == [3] * 6
         assert len(one.first_call_ns(name)) == 6
         assert one.peak_alloc_bytes(name) >= 0
+        assert one.memory(name).keys() == memory.FIELDS.keys()
     assert [len(rounds) for rounds in one.samples_again()] == [3] * 6
     assert one.verdict("again") in ("faster", "slower", "not resolved", "unstable")
 
@@ -339,7 +340,7 @@ def answer(job):
         {
             "kernels": {name: entry() for name in case["kernels"]},
             "again": entry(),
-            "peak_alloc_bytes": dict.fromkeys(case["kernels"], 0) if job["process"] == 0 else {},
+            "memory": {name: {"peak_alloc_bytes": 0} for name in case["kernels"]},
         }
         for case in job["cases"]
     ]

@@ -166,7 +166,7 @@ def test_a_worker_answers_with_samples_of_every_kernel_and_the_baseline_again():
     for entry in (*case["kernels"].values(), case["again"]):
         assert len(entry["samples_ns"]) == len(entry["involuntary_switches"]) == 3
         assert entry["loops"] >= 1 and entry["first_call_ns"] > 0
-    assert case["peak_alloc_bytes"]["double"] >= 0
+    assert case["memory"]["double"]["peak_alloc_bytes"] >= 0
     assert answer["clock"]["resolution_ns"] > 0
     assert answer["peak_resident_bytes"] > 2**20
 

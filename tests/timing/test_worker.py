@@ -245,8 +245,8 @@ def test_a_warm_up_curve_begins_with_the_second_call(board, tools):
 
 def test_memory_is_traced_in_one_process_only(board, tools):
     work = job(case(double))
-    assert worker.run_case(work, 0, 0, tools)["peak_alloc_bytes"] == {}
-    traced = worker.run_case({**work, "process": 0}, 0, 0, tools)["peak_alloc_bytes"]
+    assert worker.run_case(work, 0, 0, tools)["memory"] == {}
+    traced = worker.run_case({**work, "process": 0}, 0, 0, tools)["memory"]
     assert list(traced) == ["double"]
 
 
