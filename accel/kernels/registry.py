@@ -30,6 +30,14 @@ FAMILIES = {
     "gelu": "accel.kernels.activation",
     "saxpy": "accel.kernels.activation",
     "normalise_image": "accel.kernels.augment",
+    "layernorm": "accel.kernels.normalisation",
+    "softmax": "accel.kernels.normalisation",
+    "matvec": "accel.kernels.products",
+    "conv2d": "accel.kernels.convolution",
+    "window_sum": "accel.kernels.windows",
+    "convolve1d": "accel.kernels.signal",
+    "strassen": "accel.kernels.strassen",
+    "chain": "accel.kernels.chain",
 }
 
 

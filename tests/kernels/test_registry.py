@@ -100,7 +100,7 @@ def test_kernel_of_an_unknown_operation_is_refused():
 
 
 def test_unknown_operation_lists_the_choices():
-    with pytest.raises(KeyError, match="no operation 'sinh'; there are gelu, matmul"):
+    with pytest.raises(KeyError, match="no operation 'sinh'; there are .*gelu, .*matmul"):
         operation("sinh")
 
 

@@ -1,0 +1,66 @@
+"""matvec: any shape, and the temporary that one of its steps makes."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accel.agreement import difference
+from accel.kernels import check, ladder, operation
+from accel.kernels.products import matvec_compiled
+from accel.timing.memory import peak_alloc_bytes
+
+STEPS = [pytest.param(step, id=step.name) for step in ladder("matvec", tag="ladder")]
+unhurried = settings(deadline=None, max_examples=40)  # the first call compiles
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("step", STEPS)
+def test_every_kernel_is_right_on_every_edge_case(step, dtype):
+    assert check(step.function, "matvec", dtype=dtype, adapt=step.adapt) == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_kernel_can_be_imported_by_its_target(step):
+    module, _, name = step.target.partition(":")
+    assert getattr(import_module(module), name) is step.function
+
+
+@pytest.mark.parametrize("step", STEPS)
+@unhurried
+@given(m=st.integers(0, 40), n=st.integers(0, 70))
+def test_any_shape_agrees_with_the_definition(step, m, n):
+    arguments = operation("matvec").inputs(n=n, m=m)
+    own = step.adapt(*arguments) if step.adapt else arguments
+    step.function(*own)
+    got = np.asarray(own[-1])
+    assert difference(got, *operation("matvec").oracle(*arguments)) is None
+
+
+@pytest.mark.parametrize("cut", [np.s_[:2], np.s_[:, :4]])
+def test_compiled_loops_refuse_shapes_that_do_not_fit(cut):
+    a, x, out = operation("matvec").inputs(n=5, m=3)
+    with pytest.raises(ValueError, match=r"matvec: expected a \(m, n\)"):
+        matvec_compiled(np.ascontiguousarray(a[cut]), x, out)
+
+
+def test_the_whole_array_expression_allocates_a_matrix_and_blas_none():
+    arguments = operation("matvec").inputs(n=128)
+    peaks = {step.name: peak_alloc_bytes(step.function, arguments) for step in ladder("matvec")[1:]}
+    assert peaks["numpy"] >= 128 * 128 * 4
+    assert peaks["blas"] < 4096 and peaks["compiled"] < 4096
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compulsory_bytes_are_those_of_all_arrays(dtype):
+    op = operation("matvec")
+    for parameters in op.edges:
+        arguments = op.inputs(**parameters, dtype=dtype)
+        expected = sum(array.nbytes for array in arguments)
+        assert op.compulsory_bytes(**parameters, dtype=dtype) == expected
+
+
+def test_flops_are_two_for_each_element():
+    assert operation("matvec").flops(n=7, m=5) == 70
