@@ -13,7 +13,7 @@ the gallery writes, they read ``:measured:`...```. The grammar of ``{measured}``
     EXPERIMENT: verdict of KERNEL [over KERNEL] at WHERE       also: sentence
     EXPERIMENT: size [of KERNEL [over KERNEL]] at WHERE        the parameter that WHERE chose by
     EXPERIMENT: resolution at WHERE
-    EXPERIMENT: processes              also: profile, date, clock resolution, clock overhead
+    EXPERIMENT: processes   also: profile, date, clock resolution, clock overhead, loop overhead
 
 WHERE is one or more conditions with commas between: ``n=512``, ``largest n``,
 ``smallest n``, among the cases that have these kernels. It can be left out where
@@ -191,6 +191,7 @@ OF_RECORD: dict[str, Callable[[Record], str]] = {
     "date": lambda record: record.created[:10],
     "clock resolution": lambda record: words.duration(record.clock["resolution_ns"]),
     "clock overhead": lambda record: words.duration(record.clock["overhead_ns"]),
+    "loop overhead": lambda record: words.duration(record.clock["loop_overhead_ns"]),
 }
 
 

@@ -126,7 +126,7 @@ def record(experiment: str, cases: list[dict[str, Any]], **changes: Any) -> dict
             ],
             "removed_overrides": {},
         },
-        "clock": {"resolution_ns": 1, "overhead_ns": 40},
+        "clock": {"resolution_ns": 1, "overhead_ns": 40, "loop_overhead_ns": 30},
         "protocol": {"processes": 6, "rounds": 9, "order": "williams", "threads": 1},
         "cases": cases,
         **changes,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from accel.timing import machine, noise, words
+from accel.timing import machine, memory, noise, words
 from accel.timing.records import Record, load, names
 from accel.timing.report import Table
 
@@ -115,6 +115,12 @@ def _row(
         f'<tr id="{mark}"><th scope="row"><code>{name}</code><small>{question}</small></th>'
         f"<td>{when}<small>{effort}; {script}</small></td><td>{floor}</td></tr>"
     )
+
+
+def memory_table() -> Table:
+    """Return what each number about memory sees, and what it misses."""
+    rows = [(field.label, field.sees, field.misses) for field in memory.FIELDS.values()]
+    return Table("Numbers about memory", ("Number", "Sees", "Does not see"), rows)
 
 
 def anchor(experiment: str) -> str:

@@ -43,6 +43,7 @@ def ask(text, record=LADDER):
         ("block_it.ladder: date", "2026-11-23", False),
         ("block_it.ladder: clock resolution", "1.00 ns", False),
         ("block_it.ladder: clock overhead", "40.0 ns", False),
+        ("block_it.ladder: loop overhead", "30.0 ns", False),
         ("block_it.ladder :  time  of ikj\nat n = 64 , dtype=float32", r"[\d.]+ µs", True),
     ],
 )

@@ -444,3 +444,32 @@ def test_card_of_a_blas_that_does_not_speak_says_so():
         "accelerate (version unknown), kernel family unknown: the library does not say, "
         "threads unknown: the library does not say"
     )
+
+
+def test_the_weather_says_load_clock_stolen_time_and_limit_in_words():
+    rows = dict(
+        machine.weather(
+            {
+                "load_average": [0.5, 1.0, 2.25], "mhz": 3675.4,
+                "ticks": {"busy": 900, "stolen": 100}, "cpu_quota": 1.5,
+            }
+        )
+    )  # fmt: skip
+    assert rows == {
+        "Load average": "0.50, 1.00, 2.25 over 1, 5 and 15 minutes",
+        "Clock now": "3.68 GHz",
+        "Withheld by the hypervisor": "10.00% since the start",
+        "Share of the CPUs": "1.5 CPUs' worth of time",
+    }
+
+
+def test_weather_that_a_system_does_not_tell_is_unknown():
+    unknown = dict.fromkeys(("load_average", "mhz", "ticks", "cpu_quota"))
+    values = dict(machine.weather(unknown))
+    assert values.pop("Share of the CPUs") == "no limit"
+    assert set(values.values()) == {"unknown: this system does not say"}
+
+
+def test_no_time_run_is_no_time_withheld():
+    facts = {**dict.fromkeys(("load_average", "mhz", "cpu_quota")), "ticks": {"busy": 0, "stolen": 0}}
+    assert dict(machine.weather(facts))["Withheld by the hypervisor"] == "0.00% since the start"

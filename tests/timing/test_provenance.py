@@ -3,7 +3,7 @@
 import pytest
 import synthetic
 
-from accel.timing import provenance, records
+from accel.timing import memory, provenance, records
 from accel.timing.records import Record
 
 
@@ -77,3 +77,9 @@ def test_a_virtual_machine_and_a_removed_override_are_remarked():
 def test_the_machine_table_has_the_card_and_the_day():
     table = str(provenance.machine_table(record()))
     assert "Imaginary Processor 9000" in table and "2026-11-23" in table
+
+
+def test_every_number_about_memory_has_a_row_that_says_what_it_misses():
+    table = provenance.memory_table()
+    assert [row[0] for row in table.rows] == [field.label for field in memory.FIELDS.values()]
+    assert all(all(row) for row in table.rows)
