@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accel.timing import memory, noise, paired, schema
+from accel.timing import json_files, memory, noise, paired, schema
 from accel.timing.stats import Interval
 
 KIND = "accel-record"
@@ -279,7 +279,12 @@ def path_of(experiment: str, folder: Path | None = None) -> Path:
 
 def names(folder: Path | None = None) -> list[str]:
     """Return the experiments that have a record, sorted."""
-    return sorted(path.stem for path in (folder or results_folder()).glob("*.json"))
+    return sorted(path.stem for path in _files(folder or results_folder()))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the JSON files of a folder by name; hidden ones are half-written or a system's."""
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
 
 def load(experiment: str, folder: Path | None = None) -> Record:
@@ -288,13 +293,65 @@ def load(experiment: str, folder: Path | None = None) -> Record:
     Raises
     ------
     RecordError
-        If there is none, or it cannot be used.
+        If there is none, it cannot be used, or it holds another experiment than
+        its name says.
     """
     path = path_of(experiment, folder)
     if not path.exists():
         known = ", ".join(names(folder)) or "none yet: run `accel build`"
         raise RecordError(f"no record of experiment {experiment!r}; there are: {known}")
-    return read(path)
+    record = read(path)
+    if record.experiment != experiment:
+        raise RecordError(f"{misnamed(path, record)}; rename or delete it")
+    return record
+
+
+def misnamed(path: Path, record: Record) -> str:
+    """Return in words that a file's name and its experiment disagree."""
+    return f"{path.name}: holds experiment {record.experiment!r}, not what its name says"
+
+
+def read_folder(folder: str | Path) -> dict[str, Record]:
+    """Return every record of a folder, by file name, in the order of the names.
+
+    A file whose name does not end in ``.json``, or is hidden, claims to be no
+    record and is left alone. One that does must be a record: a comparison that
+    skips a damaged one would call a change unseen that it has not looked at.
+
+    Raises
+    ------
+    RecordError
+        If the folder cannot be read, has no records, has a file that is none, or
+        two of the same experiment. All unusable files are named.
+    """
+    folder, found, faults = Path(folder), {}, []
+    for path in _listed(folder):
+        try:
+            found[path.name] = read(path)
+        except RecordError as error:
+            faults.append(str(error))
+    by_experiment: dict[str, list[str]] = {}
+    for name, record in found.items():
+        by_experiment.setdefault(record.experiment, []).append(name)
+    faults += [
+        f"{' and '.join(files)} hold the same experiment {experiment!r}: keep one of them"
+        for experiment, files in by_experiment.items()
+        if len(files) > 1
+    ]
+    if faults:
+        raise RecordError("; ".join(faults))
+    return found
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        files = _files(folder) if any(folder.iterdir()) else []
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RecordError(f"{folder}: cannot be read: {reason}") from None
+    if not files:
+        raise RecordError(f"{folder}: no records here, expected files named experiment.json")
+    return files
 
 
 def read(path: str | Path) -> Record:
@@ -304,29 +361,37 @@ def read(path: str | Path) -> Record:
     ------
     RecordError
         If the file cannot be read, is not JSON, not a record, of another schema,
-        or damaged (see `accel.timing.schema`).
+        or damaged (see `accel.timing.json_files` and `accel.timing.schema`).
     """
-    path = Path(path)
+    name = Path(path).name or str(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecordError(f"{path.name}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise RecordError(
-            f"{path.name}: not a record but damaged JSON ({error}); delete it"
-        ) from None
+        data = json_files.read(Path(path))
+    except json_files.Unreadable as error:
+        raise RecordError(f"{name}: cannot be read: {error}") from None
+    except json_files.Damaged as error:
+        raise RecordError(f"{name}: not a record but damaged JSON ({error}); delete it") from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
-        raise RecordError(f"{path.name}: not a record (no kind {KIND!r})")
-    if data.get("schema") != SCHEMA:
-        raise RecordError(
-            f"{path.name}: record schema {data.get('schema')!r}, this version reads {SCHEMA}; "
-            "read it with the accel that wrote it, or measure again"
-        )
+        raise RecordError(f"{name}: not a record (no kind {KIND!r})")
+    if type(data.get("schema")) is not int or data["schema"] != SCHEMA:
+        raise RecordError(f"{name}: {_other_schema(data)}")
     try:
         schema.check(data)
     except schema.Fault as fault:
-        raise RecordError(f"{path.name}: damaged record: {fault}; delete it") from None
+        raise RecordError(f"{name}: damaged record: {fault}; delete it") from None
     return Record(data)
+
+
+def _other_schema(data: Mapping[str, Any]) -> str:
+    """Return what to do about a record that this version does not read."""
+    if "schema" not in data:
+        return f"record schema missing, this version reads {SCHEMA}; measure again"
+    found = data["schema"]
+    known = f"record schema {schema.shown(found)}, this version reads {SCHEMA}"
+    if type(found) is not int:
+        return f"{known}: not a schema at all; measure again"
+    if found < SCHEMA:
+        return f"{known}: it is older; measure again, or read it with the accel that wrote it"
+    return f"{known}: it is newer; upgrade accel, or measure again"
 
 
 def write(data: Mapping[str, Any], folder: Path | None = None) -> Path:

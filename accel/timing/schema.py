@@ -61,6 +61,10 @@ _RECORD: Fields = {
     "fingerprint": _TEXT,
     "cases": ("a list of objects, at least one", _is_filled_list_of(_is_object)),
 }
+_PROTOCOL: Fields = {
+    **dict.fromkeys(("processes", "threads"), ("a positive whole number", _is_positive)),
+    "order": _TEXT,
+}
 _CASE: Fields = {
     **dict.fromkeys(("operation", "baseline"), _TEXT),
     **dict.fromkeys(("parameters", "kernels", "again"), _OBJECT),
@@ -99,6 +103,7 @@ def check(data: Mapping[str, Any]) -> None:
         The message names the place, what is expected there and what is there.
     """
     _check_fields(data, _RECORD, "")
+    _check_fields(data["protocol"], _PROTOCOL, "protocol: ")
     for number, case in enumerate(data["cases"]):
         _check_case(case, f"case {number}: ")
 
@@ -110,8 +115,10 @@ def _check_case(case: Mapping[str, Any], where: str) -> None:
     for name, kernel in case["kernels"].items():
         place = f"{where}kernel {name}: "
         if not isinstance(kernel, dict):
-            raise Fault(f"{place}must be an object, not {_shown(kernel)}")
+            raise Fault(f"{place}must be an object, not {shown(kernel)}")
         _check_fields(kernel, _KERNEL, place)
+        if not _is_object(kernel.get("memory", {})):  # optional: older records have none
+            raise Fault(f"{place}memory must be an object, not {shown(kernel['memory'])}")
     _check_fields(case["again"], _ENTRY, f"{where}again: ")
     entries = [*case["kernels"].items(), ("again", case["again"])]
     for name, entry in entries:
@@ -128,9 +135,10 @@ def _check_fields(data: Mapping[str, Any], fields: Fields, where: str) -> None:
         raise Fault(f"{where}missing {', '.join(missing)}")
     for key, (expected, holds) in fields.items():
         if not holds(data[key]):
-            raise Fault(f"{where}{key} must be {expected}, not {_shown(data[key])}")
+            raise Fault(f"{where}{key} must be {expected}, not {shown(data[key])}")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as Python writes it, cut short."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
