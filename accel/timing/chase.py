@@ -40,6 +40,8 @@ from accel.timing.stats import Interval
 LINE_BYTES = 64
 WORDS = LINE_BYTES // 8
 
+HUGE_PAGE_BYTES = 2 * 2**20
+
 #: Steps of a call: where they are short, and where each may go to memory. Both give a
 #: call of 0.05 ms or more, and are multiples of every number in `CHAINS`.
 STEPS_NEAR, STEPS_FAR = 48_000, 9_600
@@ -92,9 +94,23 @@ def walk(footprint: int, steps: int) -> tuple:
     if steps < 0:
         raise ValueError(f"steps is {steps}, expected 0 or more")
     order = np.random.default_rng(lines).permutation(lines)
-    nodes = np.zeros(WORDS * lines, dtype=np.uint64)
+    nodes = _room(WORDS * lines)
     _link(order, nodes)
     return nodes, steps, np.zeros(1, dtype=np.int64)
+
+
+def _room(count: int) -> np.ndarray:
+    """Return `count` zeros, uint64, at the beginning of a huge page where there are such.
+
+    NumPy asks Linux for huge pages (2 MiB) for arrays of 4 MiB and more. In small pages
+    a footprint of a few hundred KiB already needs more address translations than the
+    first TLB holds, and its lines crowd into some sets of a cache: both would show as
+    steps that no level of memory makes. So also small footprints lie in a large array.
+    """
+    page = HUGE_PAGE_BYTES // 8
+    room = np.zeros(max(count, page) + 2 * page, dtype=np.uint64)
+    start = -room.ctypes.data % HUGE_PAGE_BYTES // 8
+    return room[start : start + count]
 
 
 @jit
