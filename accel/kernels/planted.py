@@ -7,9 +7,10 @@ with one that is slower by a known share.
 
 from __future__ import annotations
 
+from itertools import repeat
 from time import perf_counter
 
-from accel.kernels.activation import saxpy_numpy
+from accel.kernels.activation import saxpy_numpy, saxpy_numpy_out
 from accel.kernels.registry import register
 
 #: How much slower the machine becomes in each second, as a share of its first speed.
@@ -100,6 +101,87 @@ def saxpy_imitated(alpha, x, y, out):
     ``2 n`` FLOPs.
     """
     _stretched(0.0, alpha, x, y, out)
+
+
+#: How often `saxpy_whole` does its work: with 20,000 numbers, about 1 ms of it.
+WHOLE = 300
+
+
+def _over_and_over(times: int, alpha, x, y, out) -> None:
+    for _ in repeat(None, times):
+        saxpy_numpy_out(alpha, x, y, out)
+
+
+@register(
+    "saxpy",
+    name="whole",
+    instrument="NumPy",
+    story="the same many times over",
+    tags=("planted",),
+)
+def saxpy_whole(alpha, x, y, out):
+    """Compute ``out = alpha x + y`` `WHOLE` times over.
+
+    No clock is involved in the slow-down of those below: they do more of the same
+    work, so any instrument must find them slower by the same share.
+
+    Parameters
+    ----------
+    alpha : float
+    x, y, out : ndarray, shape (n,)
+        `out` is overwritten.
+
+    Cost
+    ----
+    ``600 n`` FLOPs, of which the operation is credited with ``2 n``.
+    """
+    _over_and_over(WHOLE, alpha, x, y, out)
+
+
+@register(
+    "saxpy",
+    name="two_percent_more",
+    instrument="NumPy",
+    story="the same many times over, and 2 % more times",
+    tags=("planted",),
+)
+def saxpy_two_percent_more(alpha, x, y, out):
+    """Compute ``out = alpha x + y`` 2 % more often than `saxpy_whole`.
+
+    Parameters
+    ----------
+    alpha : float
+    x, y, out : ndarray, shape (n,)
+        `out` is overwritten.
+
+    Cost
+    ----
+    ``612 n`` FLOPs, of which the operation is credited with ``2 n``.
+    """
+    _over_and_over(WHOLE * 102 // 100, alpha, x, y, out)
+
+
+@register(
+    "saxpy",
+    name="three_percent_more",
+    instrument="NumPy",
+    story="the same many times over, and 3 % more times",
+    tags=("planted",),
+)
+def saxpy_three_percent_more(alpha, x, y, out):
+    """Compute ``out = alpha x + y`` 3 % more often than `saxpy_whole`.
+
+    Parameters
+    ----------
+    alpha : float
+    x, y, out : ndarray, shape (n,)
+        `out` is overwritten.
+
+    Cost
+    ----
+    ``618 n`` FLOPs, of which the operation is credited with ``2 n``.
+    """
+    _over_and_over(WHOLE * 103 // 100, alpha, x, y, out)
 
 
 #: Two names for one function: any difference between them is the measurement's own.
