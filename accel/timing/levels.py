@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from accel.timing import words
@@ -115,10 +116,9 @@ def find(footprints: Sequence[int], values: Sequence[float]) -> list[Level]:
             plateaus[-1] = range(plateaus[-1].start, plateau.stop)
         else:
             plateaus.append(plateau)
-    following = [*plateaus[1:], None]
     return [
         Level(_capacity(footprints, heights, here, after), _value(values, here))
-        for here, after in zip(plateaus, following, strict=True)
+        for here, after in zip_longest(plateaus, plateaus[1:])
     ]
 
 
@@ -217,20 +217,19 @@ def match(found: Sequence[Level], stated: Mapping[int, int]) -> dict[int, Level]
     Returns
     -------
     dict of int to Level
-        Within a factor of `AGREEMENT`, the nearest; no found level is given twice.
+        The nearest within a factor of `AGREEMENT`, smallest cache first; none twice.
     """
-    distances = sorted(
-        (abs(math.log(level.capacity_bytes.value / size)), number, place)
-        for number, size in stated.items()
-        for place, level in enumerate(found)
-        if math.isfinite(level.capacity_bytes.value)
-    )
-    matched: dict[int, int] = {}
-    for distance, number, place in distances:
-        if distance > math.log(AGREEMENT) or number in matched or place in matched.values():
-            continue
-        matched[number] = place
-    return {number: found[place] for number, place in sorted(matched.items())}
+    matched, left = {}, [level for level in found if math.isfinite(level.capacity_bytes.value)]
+
+    def distance(level: Level) -> float:
+        return abs(math.log(level.capacity_bytes.value / size))
+
+    for number, size in sorted(stated.items()):
+        nearest = min(left, key=distance, default=None)
+        if nearest is not None and distance(nearest) <= math.log(AGREEMENT):
+            matched[number] = nearest
+            left = left[left.index(nearest) + 1 :]  # larger caches are larger
+    return matched
 
 
 def compare(found: Sequence[Level], facts: Mapping[str, Any]) -> Sentence:
