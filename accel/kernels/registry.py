@@ -38,6 +38,9 @@ FAMILIES = {
     "convolve1d": "accel.kernels.signal",
     "strassen": "accel.kernels.strassen",
     "chain": "accel.kernels.chain",
+    "strided_sum": "accel.kernels.access",
+    "column_sums": "accel.kernels.access",
+    "page_walk": "accel.kernels.access",
 }
 
 
