@@ -5,26 +5,25 @@ A product of matrices may be bracketed in any way. Multiplying from the left,
 ``A (B (C x))`` takes ``6 n**2``. This is how ``O(n**3)`` becomes ``O(n**2)``: not by a
 faster product of matrices, but by never making one.
 
-An *order* is a nested pair: the number of a matrix, or ``(order, order)``. So
-``((0, 1), 2)`` multiplies the first two first. `best_order` finds the cheapest by dynamic
-programming; `work` counts what each step does.
+`accel.kernels.orders` says what an order is, what it costs, and which is the cheapest;
+`work` counts what each step does.
 
 Source
 ------
 Godbole, "On efficient computation of matrix chain products", *IEEE Transactions on
-Computers* C-22 (1973). Cormen, Leiserson, Rivest and Stein, *Introduction to
-Algorithms*, 3rd ed. (2009), section 15.2.
+Computers* C-22 (1973).
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from accel.kernels.inputs import blank, normal
+from accel.kernels.orders import best_order, cost_of, left_order
 from accel.kernels.registry import Operation, register, register_operation
 
 #: Sides of each shape of chain: matrix i has ``sides[i]`` rows and ``sides[i + 1]`` columns.
@@ -127,188 +126,11 @@ def work(step: str, n: int, shape: str = "vector", **_) -> int:
 register_operation(Operation("chain", inputs, oracle, flops, compulsory_bytes, EDGES))
 
 
-# ---------------------------------------------------------------------------
-# Orders
-# ---------------------------------------------------------------------------
-
-
-def left_order(count: int):
-    """Return the order from left to right: ``((0, 1), 2)``.
-
-    Raises
-    ------
-    ValueError
-        If there is no matrix.
-    """
-    if count < 1:
-        raise ValueError(f"chain: expected at least one matrix, got {count}")
-    return functools.reduce(lambda order, matrix: (order, matrix), range(count))
-
-
-def cost_of(order, sides: Sequence[int]) -> int:
-    """Return the FLOPs of an order: ``2 m k n`` for each of its products.
-
-    Parameters
-    ----------
-    order : int or pair of orders
-    sides : sequence of int
-        One more than there are matrices.
-
-    Raises
-    ------
-    ValueError
-        If the order is not of all these matrices, each once, from first to last.
-    """
-    leaves = list(_leaves(order))
-    if leaves != list(range(len(sides) - 1)):
-        raise ValueError(
-            f"chain: expected an order of the matrices 0 to {len(sides) - 2}, each once and "
-            f"from left to right, got {order!r}"
-        )
-    return _cost(order, sides)[0]
-
-
-def _leaves(order) -> Iterator[int]:
-    if isinstance(order, int):
-        yield order
-    elif isinstance(order, tuple) and len(order) == 2:
-        yield from _leaves(order[0])
-        yield from _leaves(order[1])
-    else:
-        raise ValueError(
-            f"chain: expected an order to be a matrix number or a pair of orders, got {order!r}"
-        )
-
-
-def _cost(order, sides) -> tuple[int, int, int]:
-    """FLOPs of an order, and its first and last matrix."""
-    if isinstance(order, int):
-        return 0, order, order
-    left, first, middle = _cost(order[0], sides)
-    right, _, last = _cost(order[1], sides)
-    product = 2 * sides[first] * sides[middle + 1] * sides[last + 1]
-    return left + right + product, first, last
-
-
-def best_order(sides: Sequence[int]):
-    """Return the cheapest order of a chain.
-
-    The cheapest order of a chain consists of cheapest orders of its two parts, so every
-    part is solved once, short ones first.
-
-    Parameters
-    ----------
-    sides : sequence of int
-        One more than there are matrices.
-
-    Returns
-    -------
-    order : int or pair of orders
-        Of several cheapest ones, one whose last product is furthest to the left.
-
-    Raises
-    ------
-    ValueError
-        If there is no matrix, or a side is negative.
-
-    Cost
-    ----
-    ``O(k**3)`` for k matrices, once for each tuple of sides.
-
-    Source
-    ------
-    Godbole (1973).
-
-    >>> best_order([10, 1000, 10, 1000])
-    ((0, 1), 2)
-    """
-    sides = tuple(int(side) for side in sides)
-    if len(sides) < 2 or min(sides) < 0:
-        raise ValueError(f"chain: expected two or more sides, none negative, got {sides}")
-    return _best_order(sides)
-
-
-@functools.lru_cache(maxsize=256)
-def _best_order(sides: tuple[int, ...]):
-    count = len(sides) - 1
-    best = {(i, i): (0, i) for i in range(count)}  # part of the chain -> cost and order
-    for length in range(1, count):
-        for first in range(count - length):
-            last = first + length
-            choices = []
-            for middle in range(first, last):
-                (left, before), (right, after) = best[first, middle], best[middle + 1, last]
-                product = 2 * sides[first] * sides[middle + 1] * sides[last + 1]
-                choices.append((left + right + product, (before, after)))
-            best[first, last] = min(choices, key=lambda choice: choice[0])
-    return best[0, count - 1][1]
-
-
-def all_orders(first: int, last: int) -> Iterator:
-    """Yield every order of the matrices from `first` to `last`.
-
-    There are Catalan numbers of them: 1, 2, 5, 14, 42, 132, ...
-    """
-    if first == last:
-        yield first
-    for middle in range(first, last):
-        for left in all_orders(first, middle):
-            for right in all_orders(middle + 1, last):
-                yield left, right
-
-
-#: Chains that `check_order` tries: as written, from the right, and from the middle out.
-TRIED = (
-    (5, 7),
-    (3, 1, 4),
-    (10, 1000, 10, 1000),
-    (64, 64, 64, 1),
-    (1, 64, 64, 64),
-    (30, 35, 15, 5, 10, 20, 25),
-    (40, 2, 40, 2, 40, 2, 40),
-    (512, 8, 512, 8, 1, 8),
-)
-
-
-def check_order(order_of: Callable[[Sequence[int]], object]) -> list[str]:
-    """Try a function that chooses orders, against every order there is.
-
-    Parameters
-    ----------
-    order_of : callable
-        Takes the sides of a chain and returns an order.
-
-    Returns
-    -------
-    complaints : list of str
-        One line for each chain whose order is wrong or not the cheapest. Empty if none.
-    """
-    complaints = []
-    for sides in TRIED:
-        fewest = min(cost_of(order, sides) for order in all_orders(0, len(sides) - 2))
-        try:
-            order = order_of(sides)
-            cost = cost_of(order, sides)
-        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            complaints.append(f"sides {sides}: raised {type(error).__name__}: {error}")
-            continue
-        if cost > fewest:
-            complaints.append(
-                f"sides {sides}: order {order} takes {cost:,} FLOPs, the cheapest {fewest:,}"
-            )
-    return complaints
-
-
 def multiply(matrices: Sequence[np.ndarray], order) -> np.ndarray:
     """Multiply matrices in a given order."""
     if isinstance(order, int):
         return matrices[order]
     return multiply(matrices, order[0]) @ multiply(matrices, order[1])
-
-
-# ---------------------------------------------------------------------------
-# The ladder
-# ---------------------------------------------------------------------------
 
 
 def _check(kernel: str, matrices: Sequence[np.ndarray], out: np.ndarray) -> None:
@@ -387,7 +209,7 @@ def best(*arguments):
     *matrices, out = arguments
     _check("best", matrices, out)
     sides = (*(matrix.shape[0] for matrix in matrices), out.shape[1])
-    out[...] = multiply(matrices, _best_order(sides))
+    out[...] = multiply(matrices, best_order(sides))
 
 
 @register(
