@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from accel.timing import experiment, machine, records
 from accel.timing.plan import PROFILES, Case, Plan, identity
 from accel.timing.records import CaseView, Record, RecordError
 from accel.timing.stats import Interval
+from accel.timing.words import listed
 
 #: Ways to touch memory: see `accel.timing.probes`.
 PROBES = ("load", "copy", "triad")
@@ -46,11 +47,11 @@ STEPS_ALONE, STEPS_TOGETHER = 2**18, 2**20
 #: where the caches of a core may hold its share, and where they cannot.
 NEAR_BYTES = 2 * 2**20
 WORK_ALONE = 64 * 2**20
-WORK_NEAR, WORK_FAR = 256 * 2**20, 64 * 2**20
+WORK_NEAR, WORK_FAR = 128 * 2**20, 32 * 2**20
 
 #: Smallest footprint, and largest: beyond any cache that we know, on any machine we want
 #: to be guests on.
-SMALLEST, LARGEST = 4 * 2**10, 384 * 2**20
+SMALLEST, LARGEST = 8 * 2**10, 384 * 2**20
 
 
 class RoofError(ValueError):
@@ -122,8 +123,8 @@ def bandwidth_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
 
     Their parameters are ``probe``, ``footprint_bytes``, ``threads`` and ``passes``; their
     operation and only kernel is the probe. In one thread half octaves of load, which the
-    levels are found from, and octaves of copy and triad; in all threads every fourth
-    power of two. They end at four times the last-level caches, an eighth of the memory,
+    levels are found from, and octaves of copy and triad; in all threads every eighth
+    size. They end at four times the last-level caches, an eighth of the memory,
     or `LARGEST`, whichever comes first. Run them with all threads allowed.
 
     Parameters
@@ -136,11 +137,11 @@ def bandwidth_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
     everyone = thread_counts(facts["logical_cores"])[-1]
     grids = {(probe, 1): 2.0 for probe in PROBES} | {("load", 1): 2**0.5}
     if everyone > 1:
-        grids |= {(probe, everyone): 4.0 for probe in PROBES}
+        grids |= {(probe, everyone): 8.0 for probe in PROBES}
     return [
         _bandwidth_case(probe, footprint, threads)
         for (probe, threads), factor in grids.items()
-        for footprint in _grid(SMALLEST * threads, max(largest, SMALLEST * threads), factor)
+        for footprint in _grid(SMALLEST * threads, largest, factor)
     ]
 
 
@@ -158,10 +159,11 @@ def last_level_bytes(facts: Mapping[str, Any]) -> int:
 
 
 def _grid(smallest: int, largest: int, factor: float) -> list[int]:
-    sizes, size = [], float(smallest)
-    while size <= 1.001 * largest:  # powers of the factor are not exact
-        sizes.append(round(size))
-        size *= factor
+    """Return sizes down from the largest, each a factor below the last; smallest first."""
+    sizes, size = [], float(largest)
+    while size >= 0.999 * smallest or not sizes:  # powers of the factor are not exact
+        sizes.insert(0, round(size))
+        size /= factor
     return sizes
 
 
@@ -195,7 +197,7 @@ class LevelRoof:
     Parameters
     ----------
     name : str
-        ``L1``, ``L2``, ..., ``memory``.
+        ``L1``, ``L2 and L3``, ``memory``: see `level_names`.
     capacity_bytes : int or None
         Up to where it reaches, found from the curve; None for memory.
     footprint_bytes : int
@@ -293,11 +295,10 @@ class Roofs:
         if probe is None:
             found = [self.bandwidth_gbs(footprint_bytes, each, threads) for each in PROBES]
             return max(found, key=lambda interval: interval.value)
-        _, intervals = self.curve(probe, threads)
-        return _step(intervals, footprint_bytes)
+        return _step(self.curve(probe, threads), footprint_bytes)
 
-    def curve(self, probe: str, threads: int = 1) -> tuple[list[int], dict[int, Interval]]:
-        """Return the measured footprints, smallest first, and the GB/s at each.
+    def curve(self, probe: str, threads: int = 1) -> dict[int, Interval]:
+        """Return the GB/s at each measured footprint, smallest footprint first.
 
         Raises
         ------
@@ -311,7 +312,7 @@ class Roofs:
         }
         if not found:
             raise _unknown(self.bandwidth, {"probe": probe, "threads": threads})
-        return sorted(found), dict(sorted(found.items()))
+        return dict(sorted(found.items()))
 
     def latency_ns(self, footprint_bytes: float) -> Interval:
         """Return the time of one access within a footprint, in ns; steps as in `bandwidth_gbs`.
@@ -321,40 +322,83 @@ class Roofs:
         RoofError
             If latency was not measured.
         """
+        return _step(self._latencies(), footprint_bytes)
+
+    def _latencies(self) -> dict[int, Interval]:
         from accel.timing import chase
 
         if self.latency is None:
             raise RoofError(
-                "latency was not measured with these roofs; `accel machine --roofs --remeasure` "
-                "measures it"
+                "latency was not measured with these roofs; `accel machine --roofs` measures it"
             )
         found = {c.parameters["footprint"]: chase.access_ns(c) for c in self.latency.cases}
-        return _step(dict(sorted(found.items())), footprint_bytes)
+        return dict(sorted(found.items()))
 
     def threads(self) -> list[int]:
         """Return the numbers of threads with a measured peak, fewest first."""
         return sorted({case.parameters["threads"] for case in self.peak.cases})
 
     def levels(self) -> list[LevelRoof]:
-        """Return each level of memory, nearest first, its capacity found from the load curve."""
+        """Return each level of memory, nearest first.
+
+        Where one ends is found from a curve: the staircase of latency, or that of load,
+        if it shows more levels or latency was not measured. What neither can tell apart is
+        one level here; names come from the caches that the system states.
+        """
         from accel.timing import levels
 
-        footprints, curve = self.curve("load")
-        # Time per byte rises from level to level, as a staircase should.
-        found = levels.find(footprints, [1 / curve[size].value for size in footprints])
+        curves = [] if self.latency is None else [self._latencies()]
+        # Time per byte rises with the footprint, as a staircase should.
+        load = self.curve("load")
+        curves.append({size: _inverse(speed) for size, speed in load.items()})
+        found = max(
+            (levels.find(list(curve), [time.value for time in curve.values()]) for curve in curves),
+            key=len,
+        )
         ends = [round(level.capacity_bytes.value) for level in found[:-1]]
-        return [self._level(place, end) for place, end in enumerate([*ends, None])]
+        names = level_names(ends, levels.cache_sizes(self.bandwidth.machine))
+        return [self._level(*each) for each in zip(names, [*ends, None], strict=True)]
 
-    def _level(self, place: int, capacity: int | None) -> LevelRoof:
+    def _level(self, name: str, capacity: int | None) -> LevelRoof:
         # Well inside: a level shares its last part with what else the machine keeps there.
-        footprint = self.curve("load")[0][-1] if capacity is None else round(0.75 * capacity)
+        footprint = max(self.curve("load")) if capacity is None else round(0.75 * capacity)
         return LevelRoof(
-            "memory" if capacity is None else f"L{place + 1}",
+            name,
             capacity,
             footprint,
             {probe: self.bandwidth_gbs(footprint, probe) for probe in PROBES},
             None if self.latency is None else self.latency_ns(footprint),
         )
+
+
+def _inverse(rate: Interval) -> Interval:
+    return Interval(1 / rate.value, 1 / rate.high, 1 / rate.low, rate.coverage)
+
+
+def level_names(ends: Sequence[int], stated: Mapping[int, int]) -> list[str]:
+    """Return what to call the levels that end at these sizes, and the one after them.
+
+    Parameters
+    ----------
+    ends : sequence of int
+        Capacities in bytes, as a curve shows them, rising.
+    stated : mapping of int to int
+        Number of a cache to its bytes, as the system states them. A cache has the name of
+        the first level that ends at half its size or later.
+
+    Returns
+    -------
+    list of str
+        One more than there are ends: ``["L1", "L2 and L3", "memory"]``.
+    """
+    members: list[list[str]] = [[] for _ in range(len(ends) + 1)]
+    for number, size in sorted(stated.items()):
+        place = next((i for i, end in enumerate(ends) if 2 * end >= size), len(ends))
+        members[place].append(f"L{number}")
+    members[-1].append("memory")
+    return [
+        listed(names) if names else f"level {place}" for place, names in enumerate(members, start=1)
+    ]
 
 
 def _step(curve: Mapping[int, Interval], footprint_bytes: float) -> Interval:
@@ -428,7 +472,7 @@ class _Part:
 def _latency_cases() -> list[Case]:
     from accel.timing import chase
 
-    return chase.latency_cases()
+    return chase.latency_cases(per_octave=1)
 
 
 def _chain_cases() -> list[Case]:
