@@ -16,16 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from accel.timing.plan import Case
 from accel.timing.records import CaseView, describe_parameters
 from accel.timing.report import Table, code
+from accel.timing.roofs import RoofError, Roofs
 from accel.timing.stats import Interval
 from accel.timing.words import count, gflops, number, with_interval
-
-if TYPE_CHECKING:
-    from accel.timing.roofs import Roofs
 
 #: How far above its roof a point may lie before count or roof is called wrong. The clock of
 #: a shared machine moves: on one core, a multiplication tile ran at 248–250 GFLOP/s where the
@@ -184,9 +181,9 @@ def share_of_roof(case: CaseView, kernel: str, roofs: Roofs, threads: int = 1) -
     return share
 
 
-def _above(cost: Cost, kernel: str, share: Interval, reached: Interval, roof: Interval):
-    from accel.timing.roofs import RoofError
-
+def _above(
+    cost: Cost, kernel: str, share: Interval, reached: Interval, roof: Interval
+) -> RoofError:
     return RoofError(
         f"{cost.name}: kernel {kernel} runs at {with_interval(share, number)} of its roof, "
         f"{with_interval(reached, gflops)} under {with_interval(roof, gflops)}; "

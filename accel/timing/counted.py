@@ -139,8 +139,8 @@ def count(function: Callable, arguments: Sequence[Any]) -> Counts:
         A Python function, one compiled by Numba (its Python original runs), or a function
         of NumPy.
     arguments : sequence
-        Arrays, and whatever else it takes. Arrays that share memory share their addresses.
-        They are used as by any call: `out` is overwritten.
+        Arrays, and whatever else it takes. Views of one array keep their distance
+        in memory; separate arrays lie one after another. They are used as by any call: `out` is overwritten.
 
     Returns
     -------
@@ -203,20 +203,25 @@ def _check_argument(name: str, value: Any) -> None:
 
 
 def _placed(arrays: list[np.ndarray], log: Log) -> list[int]:
-    """Return the address of each array's lowest byte; shared memory is placed once."""
-    bounds = [np.lib.array_utils.byte_bounds(each) for each in arrays]
-    order = sorted(range(len(arrays)), key=bounds.__getitem__)
+    """Return the address of each array's lowest byte; views of one array stay where they are."""
+    bounds = [np.lib.array_utils.byte_bounds(_owner(each)) for each in arrays]
     groups: list[list[int]] = []
-    for at in order:
-        end = max((bounds[other][1] for other in groups[-1]), default=0) if groups else 0
-        if groups and bounds[at][0] < end:
+    for at in sorted(range(len(arrays)), key=bounds.__getitem__):
+        if groups and bounds[at][0] < max(bounds[other][1] for other in groups[-1]):
             groups[-1].append(at)
         else:
             groups.append([at])
     lowest = [0] * len(arrays)
     for group in sorted(groups, key=min):  # in the order of the arguments
-        first = bounds[group[0]][0]
+        first = min(bounds[at][0] for at in group)
         base = log.reserve(max(bounds[at][1] for at in group) - first)
         for at in group:
-            lowest[at] = base + bounds[at][0] - first
+            lowest[at] = base + np.lib.array_utils.byte_bounds(arrays[at])[0] - first
     return lowest
+
+
+def _owner(values: np.ndarray) -> np.ndarray:
+    """Return the array whose memory a view shows."""
+    while isinstance(values.base, np.ndarray):
+        values = values.base
+    return values

@@ -52,7 +52,7 @@ class Copies:
         )
         copy.__kwdefaults__ = original.__kwdefaults__
         self.made[id(original)] = copy
-        for each in set(_globals_of(original.__code__)) & set(namespace):
+        for each in sorted(set(_globals_of(original.__code__)) & set(namespace)):
             namespace[each] = self._twin(namespace[each], each, name)
         for cell, old, each in zip(
             cells, original.__closure__ or (), original.__code__.co_freevars, strict=True

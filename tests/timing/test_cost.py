@@ -10,6 +10,7 @@ from accel.timing import cost
 from accel.timing.cost import CLOCK_MARGIN, Cost
 from accel.timing.plan import Case
 from accel.timing.records import CaseView
+from accel.timing.roofs import RoofError
 from accel.timing.stats import Interval
 
 
@@ -121,8 +122,6 @@ def test_only_an_interval_wholly_above_the_margin_is_an_error():
 
 
 def test_a_point_above_its_roof_names_operation_kernel_case_and_share():
-    from accel.timing.roofs import RoofError
-
     with pytest.raises(RoofError) as caught:
         cost.share_of_roof(matmul(10_000.0, dtype="float32"), "tile", Slab())
     message = str(caught.value)
@@ -132,8 +131,6 @@ def test_a_point_above_its_roof_names_operation_kernel_case_and_share():
 
 
 def test_a_memory_bound_point_above_its_roof_is_an_error_too():
-    from accel.timing.roofs import RoofError
-
     with pytest.raises(RoofError, match="saxpy at n=1000, dtype=float32: kernel loop runs at"):
         cost.share_of_roof(saxpy(time_ns=120.0), "loop", Slab())
 
