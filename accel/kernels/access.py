@@ -32,6 +32,9 @@ from accel.simd import jit
 #: right answers do not.
 LINE_BYTES, PAGE_BYTES = 64, 4096
 
+#: A prime, so that no stride but its multiples meets the same numbers again soon.
+PERIOD = 10_007
+
 #: Accumulators of `eight_sums`.
 SUMS = 8
 
@@ -55,8 +58,8 @@ def allowed_error(values: np.ndarray, axis: int | None = None) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _numbers(n: int, dtype: str) -> np.ndarray:
-    """Cases of several strides use one array, which takes longer to draw than to sum."""
-    values = normal((n,), dtype, seed=5)
+    """Numbers that repeat after `PERIOD`: to draw them all takes longer than to sum them."""
+    values = np.resize(normal((min(n, PERIOD),), dtype, seed=5), n)
     values.flags.writeable = False
     return values
 
@@ -324,23 +327,23 @@ def rows_first(x, out):
 # ---------------------------------------------------------------------------
 
 
-def pages_inputs(n: int, dtype: str = "int64") -> tuple:
-    """Return ``(order, values, out)``: in which order to visit `n` records, and what is in them."""
+def pages_inputs(n: int, rounds: int = 1, dtype: str = "int64") -> tuple:
+    """Return ``(order, values, rounds, out)``: which record comes when, and what is in it."""
     order = np.random.default_rng([7, n]).permutation(n)
-    return order, normal((n,), dtype, seed=8), blank((1,), dtype)
+    return order, normal((n,), dtype, seed=8), rounds, blank((1,), dtype)
 
 
-def pages_oracle(order: np.ndarray, values: np.ndarray, out: np.ndarray) -> tuple:
+def pages_oracle(order: np.ndarray, values: np.ndarray, rounds: int, out: np.ndarray) -> tuple:
     """Return the exact sum of integers."""
-    return values.sum(keepdims=True), 0
+    return rounds * values.sum(keepdims=True), 0
 
 
-def pages_flops(n: int, **_) -> int:
-    """One addition for each record."""
-    return n
+def pages_flops(n: int, rounds: int = 1, **_) -> int:
+    """One addition for each visit of a record."""
+    return n * rounds
 
 
-def pages_bytes(n: int, dtype: str = "int64") -> int:
+def pages_bytes(n: int, dtype: str = "int64", **_) -> int:
     """The value of each record, and where the next one is."""
     return n * (np.dtype(dtype).itemsize + 8)
 
@@ -352,33 +355,33 @@ register_operation(
         pages_oracle,
         pages_flops,
         pages_bytes,
-        edges=tuple({"n": n} for n in (0, 1, 2, 127, 128, 129)),
+        edges=tuple({"n": n, "rounds": rounds} for n in (0, 1, 2, 127, 129) for rounds in (1, 3)),
     )
 )
 
 
-def _linked(order, values, out, spacing_bytes: int) -> tuple:
-    """Return ``(nodes, first, count, out)``: records that far apart, each naming the next."""
+def _linked(order, values, rounds, out, spacing_bytes: int) -> tuple:
+    """Return ``(nodes, first, visits, out)``: records that far apart, each naming the next."""
     words = spacing_bytes // 8
     nodes = np.zeros(order.size * words, dtype=np.uint64)
     nodes[order * words] = np.roll(order, -1) * words
     nodes[1::words] = values.view(np.uint64)
     first = order[0] * words if order.size else 0
-    return nodes, np.uint64(first), order.size, out
+    return nodes, np.uint64(first), order.size * rounds, out
 
 
-def one_in_a_line(order, values, out):
+def one_in_a_line(order, values, rounds, out):
     """Lay the records line by line."""
-    return _linked(order, values, out, LINE_BYTES)
+    return _linked(order, values, rounds, out, LINE_BYTES)
 
 
-def one_in_a_page(order, values, out):
+def one_in_a_page(order, values, rounds, out):
     """Lay the records page by page, and a line further in each, or all would share a set."""
-    return _linked(order, values, out, PAGE_BYTES + LINE_BYTES)
+    return _linked(order, values, rounds, out, PAGE_BYTES + LINE_BYTES)
 
 
-def page_walk(nodes, first, count, out):
-    """Add up the values of `count` records, each found through the one before.
+def page_walk(nodes, first, visits, out):
+    """Add up the values of the next `visits` records, each found through the one before.
 
     Parameters
     ----------
@@ -386,17 +389,17 @@ def page_walk(nodes, first, count, out):
         In the first two words of each record: where the next one begins, and its value.
     first : uint64
         Where the first record begins.
-    count : int
+    visits : int
     out : ndarray, shape (1,), int64
         Overwritten.
 
     Cost
     ----
-    ``count`` additions and as many loads that wait for each other; as many lines, and as
-    many pages as the records lie in.
+    ``visits`` additions and as many loads that wait for each other; as many lines, and as
+    many pages, as the records lie in.
     """
     place, total = first, np.int64(0)
-    for _ in range(count):
+    for _ in range(visits):
         total += np.int64(nodes[place + np.uint64(1)])
         place = nodes[place]
     out[0] = total
