@@ -14,180 +14,27 @@ multicore architectures", *Communications of the ACM* 52 (2009).
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import platformdirs
-
-from accel.timing import experiment, machine, records
-from accel.timing.plan import PROFILES, Case, Plan, identity
-from accel.timing.records import CaseView, Record, RecordError
+from accel.timing import records, roof_keeping
+from accel.timing.records import CaseView, Record
+from accel.timing.roof_cases import PROBES, bandwidth_cases, peak_cases
+from accel.timing.roof_keeping import RoofError
 from accel.timing.stats import Interval
 from accel.timing.words import listed
 
-#: Ways to touch memory: see `accel.timing.probes`.
-PROBES = ("load", "copy", "triad")
-
-#: Chains of multiply-adds. Eight hide four cycles on two ports, as every x86-64 processor
-#: since 2013 has at most; with the two operands, twelve still fit its sixteen registers.
-#: Elsewhere there are thirty-two, and up to four ports.
-CHAINS = {"x86_64": 12, "AMD64": 12}
-CHAINS_ELSEWHERE = 16
-
-#: Steps of a call: 1 ms or so in one thread; longer where threads have to be started, which
-#: takes up to some 50 µs.
-STEPS_ALONE, STEPS_TOGETHER = 2**18, 2**20
-
-#: Bytes that each thread touches in a call, by far the most of its time in either case:
-#: where the caches of a core may hold its share, and where they cannot.
-NEAR_BYTES = 2 * 2**20
-WORK_ALONE = 64 * 2**20
-WORK_NEAR, WORK_FAR = 128 * 2**20, 32 * 2**20
-
-#: Smallest footprint, and largest: beyond any cache that we know, on any machine we want
-#: to be guests on.
-SMALLEST, LARGEST = 8 * 2**10, 384 * 2**20
-
-
-class RoofError(ValueError):
-    """A roof is unknown, cannot be kept, or lies below a point; the message says which."""
-
-
-def thread_counts(logical_cores: int | None) -> list[int]:
-    """Return the numbers of threads to measure: powers of two, and all that there are."""
-    most = logical_cores or 1
-    powers = [2**k for k in range(most.bit_length()) if 2**k < most]
-    return [*powers, most]
-
-
-def peak_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
-    """Return the cases of the arithmetic peak: each dtype, each number of threads.
-
-    Their parameters are ``dtype``, ``threads``, ``steps``, ``widest`` (bits) and
-    ``chains``; their kernels do the same work in registers of different widths, and the
-    widest of this machine is the baseline. Run them with all threads allowed.
-
-    Parameters
-    ----------
-    facts : mapping, optional
-        Answer of `machine.describe`; that of this machine by default.
-    """
-    facts = facts or machine.describe()
-    widest = facts["vector_bits"] or 128  # every 64-bit processor has as much
-    chains = CHAINS.get(facts["architecture"], CHAINS_ELSEWHERE)
-    counts = thread_counts(facts["logical_cores"])
-    return [
-        _peak_case(dtype, threads, widest, chains, ends=(counts[0], counts[-1]))
-        for dtype in ("float32", "float64")
-        for threads in counts
-    ]
-
-
-def _peak_case(dtype: str, threads: int, widest: int, chains: int, ends: tuple) -> Case:
-    # Between one thread and all of them only the widest; numbers one by one in one thread.
-    widths = [b for b in (512, 256, 128) if b == widest or (b < widest and threads in ends)]
-    names = {f"bits_{bits}": (f"fma_{bits}", f"registers of {bits} bits") for bits in widths}
-    if threads == 1:
-        names["scalar"] = ("fma_scalar", "one number per instruction")
-    steps = STEPS_ALONE if threads == 1 else STEPS_TOGETHER
-    lanes = widest // (8 * _itemsize(dtype))
-    return Case(
-        operation="fma",
-        parameters={
-            "dtype": dtype, "threads": threads, "steps": steps, "widest": widest, "chains": chains,
-        },
-        inputs="accel.timing.probes:fma_inputs",
-        oracle="accel.timing.probes:fma_oracle",
-        kernels={name: _kernel(*entry) for name, entry in names.items()},
-        baseline=f"bits_{widest}",
-        flops=2 * lanes * chains * steps * threads,
-    )  # fmt: skip
-
-
-def _itemsize(dtype: str) -> int:
-    return {"float32": 4, "float64": 8}[dtype]
-
-
-def _kernel(function: str, story: str) -> dict[str, Any]:
-    target = f"accel.timing.probes:{function}"
-    return {"target": target, "adapt": None, "instrument": "compiled", "story": story}
-
-
-def bandwidth_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
-    """Return the cases of bandwidth: each probe over growing footprints.
-
-    Their parameters are ``probe``, ``footprint_bytes``, ``threads`` and ``passes``; their
-    operation and only kernel is the probe. In one thread half octaves of load, which the
-    levels are found from, and octaves of copy and triad; in all threads every eighth
-    size. They end at four times the last-level caches, an eighth of the memory,
-    or `LARGEST`, whichever comes first. Run them with all threads allowed.
-
-    Parameters
-    ----------
-    facts : mapping, optional
-        Answer of `machine.describe`; that of this machine by default.
-    """
-    facts = facts or machine.describe()
-    largest = min(4 * last_level_bytes(facts), (facts["memory_bytes"] or 2**32) // 8, LARGEST)
-    everyone = thread_counts(facts["logical_cores"])[-1]
-    grids = {(probe, 1): 2.0 for probe in PROBES} | {("load", 1): 2**0.5}
-    if everyone > 1:
-        grids |= {(probe, everyone): 8.0 for probe in PROBES}
-    return [
-        _bandwidth_case(probe, footprint, threads)
-        for (probe, threads), factor in grids.items()
-        for footprint in _grid(SMALLEST * threads, largest, factor)
-    ]
-
-
-def last_level_bytes(facts: Mapping[str, Any]) -> int:
-    """Return the size of all last-level caches together; 32 MiB where it is unknown."""
-    known = [cache for cache in facts["caches"] or [] if cache["size_bytes"] and cache["level"]]
-    last = max((cache["level"] for cache in known), default=0)
-    sizes = [
-        # Several groups of cores have one each.
-        cache["size_bytes"] * -(-(cache["cpus"] or 1) // (cache["shared_by"] or 1))
-        for cache in known
-        if cache["level"] == last
-    ]
-    return sum(sizes) or 32 * 2**20
-
-
-def _grid(smallest: int, largest: int, factor: float) -> list[int]:
-    """Return sizes down from the largest, each a factor below the last; smallest first."""
-    sizes, size = [], float(largest)
-    while size >= 0.999 * smallest or not sizes:  # powers of the factor are not exact
-        sizes.insert(0, round(size))
-        size /= factor
-    return sizes
-
-
-def _bandwidth_case(probe: str, wanted_bytes: int, threads: int) -> Case:
-    # As `probes.elements`, which cannot be imported here without loading a compiler.
-    arrays = PROBES.index(probe) + 1
-    footprint = max(32, round(wanted_bytes / (8 * arrays * 32)) * 32) * 8 * arrays
-    if threads == 1:
-        work = WORK_ALONE
-    else:
-        work = threads * (WORK_NEAR if footprint <= threads * NEAR_BYTES else WORK_FAR)
-    passes = max(1, work // footprint)
-    stories = {"load": "sum an array", "copy": "copy an array", "triad": "z = 3 x + y"}
-    return Case(
-        operation=probe,
-        parameters={
-            "probe": probe, "footprint_bytes": footprint, "threads": threads, "passes": passes,
-        },
-        inputs="accel.timing.probes:traffic_inputs",
-        oracle=f"accel.timing.probes:{probe}_oracle",
-        kernels={probe: _kernel(probe, stories[probe])},
-        baseline=probe,
-        compulsory_bytes=passes * footprint,
-    )  # fmt: skip
+__all__ = [
+    "PROBES",
+    "LevelRoof",
+    "RoofError",
+    "Roofs",
+    "bandwidth_cases",
+    "here",
+    "level_names",
+    "peak_cases",
+]
 
 
 @dataclass(frozen=True)
@@ -438,65 +285,6 @@ def _require(record: Record, operation: str, parameters: tuple[str, ...]) -> Non
         )
 
 
-# Measured once, and kept
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One of the four measurements: what it is called here and in the book's results."""
-
-    name: str
-    in_results: str
-    question: str
-    cases: Callable[[], list[Case]]
-    budget_s: float
-    threads: bool = False  # all of them, not one
-
-    def plan(self) -> Plan:
-        """Return the plan of the standalone measurement: always the quick profile."""
-        facts, quick = machine.describe(), PROFILES["quick"]
-        most = thread_counts(facts["logical_cores"])[-1] if self.threads else 1
-        changes = {"threads": most, "warmup_s": 0.002}
-        return Plan(
-            experiment=self.name,
-            question=self.question,
-            script="roofs",
-            profile=quick.name,
-            protocol=experiment.replace(quick.protocol, **changes),
-            cases=tuple(self.cases()),
-            budget_s=self.budget_s,
-            machine=facts,
-        )
-
-
-def _latency_cases() -> list[Case]:
-    from accel.timing import chase
-
-    return chase.latency_cases(per_octave=1)
-
-
-def _chain_cases() -> list[Case]:
-    from accel.timing import chase
-
-    return chase.chain_cases()
-
-
-_PEAK = _Part(
-    "roofs.peak", "roofs.peak", "How much arithmetic can it do?", peak_cases, 6, threads=True
-)
-_BANDWIDTH = _Part(
-    "roofs.bandwidth", "roofs.bandwidth", "How many bytes can it bring?", bandwidth_cases, 12,
-    threads=True,
-)  # fmt: skip
-_LATENCY = _Part(
-    "roofs.latency", "mountain.latency", "How long is the way to memory?", _latency_cases, 8
-)
-_CHAINS = _Part(
-    "roofs.chains", "mountain.chains", "How many accesses are under way at once?", _chain_cases, 4
-)
-_PARTS = (_PEAK, _BANDWIDTH, _LATENCY, _CHAINS)
-
-
 def here(remeasure: bool = False, complete: bool = False) -> Roofs:
     """Return the roofs of this machine; measure them if nobody has.
 
@@ -523,77 +311,5 @@ def here(remeasure: bool = False, complete: bool = False) -> Roofs:
     ----
     Nothing where there are records; less than a minute otherwise.
     """
-    found: dict[str, Record | None] = {
-        part.name: None if remeasure else _in_results(part) or _in_cache(part) for part in _PARTS
-    }
-    needed = _PARTS if complete or not (found[_PEAK.name] and found[_BANDWIDTH.name]) else ()
-    missing = [part for part in needed if found[part.name] is None]
-    if missing:
-        found |= _measure(missing)
-    return Roofs(*(found[part.name] for part in _PARTS))
-
-
-def cache_folder() -> Path:
-    """Return where the roofs of this machine are kept.
-
-    Below ``$ACCEL_CACHE`` or else the user's cache folder, named after the fingerprint.
-    """
-    base = os.environ.get("ACCEL_CACHE") or platformdirs.user_cache_dir("accel")
-    return Path(base) / "roofs" / identity()["fingerprint"]
-
-
-def _in_results(part: _Part) -> Record | None:
-    """Return the record of the last build if it can be used here."""
-    if not records.path_of(part.in_results).exists():
-        return None
-    try:
-        record = records.load(part.in_results)
-    except RecordError as error:
-        _say(f"the record of the last build is of no use: {error}")
-        return None
-    if record.fingerprint != identity()["fingerprint"]:
-        _say(f"the last build's {part.in_results} is of another machine, or other libraries")
-        return None
-    return record
-
-
-def _in_cache(part: _Part) -> Record | None:
-    """Return what is kept if it is what would be measured now; say why if it is not."""
-    folder = cache_folder()
-    if not records.path_of(part.name, folder).exists():
-        return None
-    try:
-        record = records.load(part.name, folder)
-    except RecordError as error:
-        _say(f"what was kept is of no use: {error}")
-        return None
-    if record.fingerprint != identity()["fingerprint"]:
-        _say(f"what was kept as {part.name} is of another machine, or other libraries")
-        return None
-    if record.data["sources"].get("definition") != part.plan().digest():
-        _say(f"what was kept as {part.name} was measured with other probes or on other CPUs")
-        return None
-    return record
-
-
-def _measure(parts: list[_Part]) -> dict[str, Record]:
-    """Measure into the cache, after making sure that it can be written."""
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        records.replace_text(folder / "writable", "")
-        (folder / "writable").unlink()
-    except OSError as error:
-        raise RoofError(
-            f"the roofs cannot be kept in {folder}: {error.strerror}; set ACCEL_CACHE to a folder "
-            "that can be written"
-        ) from None
-    _say("measuring the roofs of this machine, once; it takes most of a minute ...")
-    begun = time.monotonic()
-    measured = {part.name: experiment.run(part.plan(), folder) for part in parts}
-    _say(f"measured in {time.monotonic() - begun:.0f} s, and kept in {folder}")
-    return measured
-
-
-def _say(line: str) -> None:
-    print(f"roofs: {line}", file=sys.stderr)
+    found = roof_keeping.find(remeasure, complete)
+    return Roofs(*(found[part.name] for part in roof_keeping.PARTS))
