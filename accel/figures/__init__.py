@@ -17,6 +17,7 @@ from accel.figures.curves import (
 )
 from accel.figures.ladders import describe_ladder, ladder, rungs
 from accel.figures.look import FigureError
+from accel.figures.waterfall import describe_waterfall, waterfall
 from accel.figures.weather import (
     describe_drift,
     describe_noise,
@@ -34,6 +35,7 @@ __all__ = [
     "describe_speedups",
     "describe_sweep",
     "describe_warmup",
+    "describe_waterfall",
     "drift",
     "fastest",
     "ladder",
@@ -42,4 +44,5 @@ __all__ = [
     "speedup_curve",
     "sweep",
     "warmup",
+    "waterfall",
 ]
