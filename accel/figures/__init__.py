@@ -8,6 +8,7 @@ itself writes it next to its records and prints where.
 Importing this loads matplotlib, and nothing below this package imports it.
 """
 
+from accel.figures.crossover import crossover_curve, describe_crossover
 from accel.figures.curves import (
     describe_speedups,
     describe_sweep,
@@ -17,6 +18,7 @@ from accel.figures.curves import (
 )
 from accel.figures.ladders import describe_ladder, ladder, rungs
 from accel.figures.look import FigureError
+from accel.figures.roofline import describe_roofline, roofline
 from accel.figures.waterfall import describe_waterfall, waterfall
 from accel.figures.weather import (
     describe_drift,
@@ -29,9 +31,12 @@ from accel.figures.weather import (
 
 __all__ = [
     "FigureError",
+    "crossover_curve",
+    "describe_crossover",
     "describe_drift",
     "describe_ladder",
     "describe_noise",
+    "describe_roofline",
     "describe_speedups",
     "describe_sweep",
     "describe_warmup",
@@ -40,6 +45,7 @@ __all__ = [
     "fastest",
     "ladder",
     "noise",
+    "roofline",
     "rungs",
     "speedup_curve",
     "sweep",
