@@ -132,6 +132,60 @@ def machine(
         out.print(f"[yellow]Warning:[/yellow] {warning}", soft_wrap=True)
 
 
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(help="Folder of records, or one record's file.")],
+    new: Annotated[Path, typer.Argument(help="The same, of the later run.")],
+    html: Annotated[Path | None, typer.Option(help="Also write one HTML page here.")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="Also write JSON here.")] = None,
+    fail_on_slower: Annotated[
+        bool, typer.Option("--fail-on-slower", help="Status 1 if a kernel is slower.")
+    ] = False,
+) -> None:
+    """Compare two runs: what differs around them, then each kernel's speed, new over old.
+
+    Status 1 means a resolved regression, with --fail-on-slower; status 2 that the
+    records cannot be used, have nothing in common, or a file cannot be written.
+    """
+    from accel.timing import RecordError, records
+    from accel.timing import compare as compared
+
+    try:
+        comparison = compared(old, new)
+        if html:
+            records.write_text(html, comparison.to_html())
+        if json_:
+            records.write_text(json_, comparison.to_json())
+    except RecordError as error:
+        raise _unusable(error) from None
+    out.print(comparison.to_table(min(out.width, 100)), markup=False, soft_wrap=True, end="")
+    if not any(row.judged for row in comparison.rows):
+        raise _unusable("nothing could be compared: no kernel is in both runs, comparable")
+    if fail_on_slower and comparison.slower:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    record: Annotated[Path, typer.Argument(help="A record's file.")],
+    pyperf: Annotated[Path, typer.Option(help="Write pyperf JSON here.")],
+) -> None:
+    """Write a record in another tool's format: `python -m pyperf compare_to` reads it."""
+    from accel.timing import RecordError, read, records, to_pyperf
+
+    try:
+        records.write_text(pyperf, to_pyperf(read(record)))
+    except RecordError as error:
+        raise _unusable(error) from None
+
+
+def _unusable(error: object) -> typer.Exit:
+    """Say in one line why input or output cannot be used; status 2."""
+    line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(error))
+    err.print(line, markup=False, soft_wrap=True)
+    return typer.Exit(2)
+
+
 def main() -> None:
     """Entry point of the `accel` command."""
     app()
