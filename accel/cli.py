@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import webbrowser
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -113,15 +114,30 @@ class BuildBar:
 @app.command()
 def machine(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    roofs: Annotated[
+        bool,
+        typer.Option(
+            "--roofs",
+            help="Say how fast it can be: arithmetic, bandwidth and latency. Measured once.",
+        ),
+    ] = False,
+    remeasure: Annotated[
+        bool, typer.Option("--remeasure", help="Measure the roofs again; takes most of a minute.")
+    ] = False,
 ) -> None:
     """Say what this computer is, and what about it would spoil a measurement."""
     from accel.timing import machine as facts
 
     here, software = facts.describe(), facts.software()
     warnings = facts.warnings(here, software, os.environ, facts.load())
+    ceilings = _roofs(remeasure) if roofs or remeasure else None
     if json_:
         fingerprint = facts.fingerprint(here, software)
         answer = {"machine": here, "software": software, "fingerprint": fingerprint}
+        if ceilings is not None:
+            from accel.timing import roof_words
+
+            answer["roofs"] = roof_words.summary(ceilings)
         print(json.dumps({**answer, "warnings": warnings}, indent=1))
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -130,6 +146,36 @@ def machine(
     out.print(table)
     for warning in warnings:
         out.print(f"[yellow]Warning:[/yellow] {warning}", soft_wrap=True)
+    if ceilings is not None:
+        _print_roofs(ceilings)
+
+
+def _roofs(remeasure: bool):
+    """Return the roofs of this machine, or end with status 1 and the reason."""
+    from accel.timing import roofs
+    from accel.timing.experiment import MeasurementError
+
+    try:
+        return roofs.here(remeasure=remeasure, complete=True)
+    except (MeasurementError, ValueError) as error:  # a RoofError or RecordError is a ValueError
+        err.print("[red]The roofs of this machine are not known.[/red]")
+        err.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _print_roofs(ceilings) -> None:
+    from accel.timing import roof_words
+
+    for table in (roof_words.peak_table(ceilings, every_width=False),
+                  roof_words.level_table(ceilings)):  # fmt: skip
+        print(f"\n{table}")
+    print()
+    for sentence in (
+        roof_words.balance_sentence(ceilings),
+        roof_words.chains_sentence(ceilings),
+        roof_words.age_sentence(ceilings, datetime.now(UTC)),
+    ):
+        out.print(sentence, markup=False)
 
 
 @app.command()
