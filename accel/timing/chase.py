@@ -32,9 +32,14 @@ import numpy as np
 
 from accel.simd import jit
 from accel.timing import machine
+from accel.timing.mountain import access_cycles, access_ns, chain_counts, overlap
 from accel.timing.plan import Case
-from accel.timing.records import CaseView
-from accel.timing.stats import Interval
+
+__all__ = [
+    "CHAINS", "access_cycles", "access_ns", "chain_cases", "chain_counts", "chase",
+    "chase_together", "cycle_count", "far_footprint", "footprints", "latency_cases",
+    "overlap", "walk",
+]  # fmt: skip
 
 #: Bytes between two nodes, and words of 8 bytes in a node: the usual cache line.
 LINE_BYTES = 64
@@ -53,9 +58,6 @@ SMALLEST, LARGEST = 4 * 2**10, 128 * 2**20
 
 #: Chains walked side by side.
 CHAINS = (1, 2, 4, 8, 12, 16, 24, 32)
-
-#: Clock cycles of a step of `cycle_count`, where that is known.
-CYCLES_OF_A_COUNT = {"x86_64": 6, "AMD64": 6}
 
 
 def walk(footprint: int, steps: int) -> tuple:
@@ -277,7 +279,7 @@ def latency_cases(per_octave: int = 2) -> list[Case]:
     """Return the cases of the latency staircase, smallest footprint first.
 
     Each has the parameters ``footprint``, in bytes, and ``steps``, and the kernels
-    ``chase`` and ``cycle_count``: see `access_ns` and `access_cycles`.
+    ``chase`` and ``cycle_count``: see `accel.timing.mountain`, which reads the record.
     """
     kernels = {
         "chase": _kernel("chase", "alone", "one chain: every load waits for the one before"),
@@ -293,7 +295,7 @@ def chain_cases() -> list[Case]:
     """Return the case of several chains at once, beyond the caches.
 
     Its parameters are ``footprint`` and ``steps``, its kernels ``chains_1``,
-    ``chains_2``, ...: see `overlap`.
+    ``chains_2``, ...: see `accel.timing.mountain.overlap`.
     """
     kernels = {
         f"chains_{count}": _kernel(
@@ -325,49 +327,3 @@ def _case(footprint: int, kernels: Mapping[str, Any], baseline: str) -> Case:
         compulsory_bytes=min(steps * LINE_BYTES, footprint),
     )
 
-
-def access_ns(case: CaseView, kernel: str = "chase") -> Interval:
-    """Return the time of one access in ns."""
-    steps = case.parameters["steps"]
-    time = case.time_ns(kernel)
-    return Interval(time.value / steps, time.low / steps, time.high / steps, time.coverage)
-
-
-def access_cycles(case: CaseView, architecture: str) -> Interval | None:
-    """Return the time of one access in clock cycles, by the ruler run beside it.
-
-    Parameters
-    ----------
-    case : CaseView
-        Of the latency staircase.
-    architecture : str
-        Of the machine that measured it, as `machine.describe` names it.
-
-    Returns
-    -------
-    Interval or None
-        The ratio of neighbouring samples, times the cycles of a step of `cycle_count`;
-        None where nobody has established how many those are.
-    """
-    cycles = CYCLES_OF_A_COUNT.get(architecture)
-    if cycles is None:
-        return None
-    ratio = case.speedup("cycle_count", over="chase")
-    return Interval(
-        cycles * ratio.value, cycles * ratio.low, cycles * ratio.high, ratio.coverage
-    )
-
-
-def chain_counts(case: CaseView) -> list[int]:
-    """Return the numbers of chains that were measured, in order."""
-    names = [name for name in case.kernels if name.startswith("chains_")]
-    return sorted(int(name.removeprefix("chains_")) for name in names)
-
-
-def overlap(case: CaseView, chains: int) -> Interval:
-    """Return how many times more accesses complete with several chains than with one.
-
-    While latency is all that limits, this is the number of misses in flight at once:
-    the memory-level parallelism that the core has used.
-    """
-    return case.speedup(f"chains_{chains}", over="chains_1")
