@@ -139,8 +139,9 @@ def count(function: Callable, arguments: Sequence[Any]) -> Counts:
         A Python function, one compiled by Numba (its Python original runs), or a function
         of NumPy.
     arguments : sequence
-        Arrays, and whatever else it takes. Views of one array keep their distance
-        in memory; separate arrays lie one after another. They are used as by any call: `out` is overwritten.
+        Arrays, and whatever else it takes. Views of one array keep their distance in memory;
+        separate arrays lie one after another. They are used as by any call: `out` is
+        overwritten.
 
     Returns
     -------

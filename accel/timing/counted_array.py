@@ -50,7 +50,7 @@ MOVES = frozenset((np.copy, np.tile, np.repeat, np.concatenate, np.stack))
 
 #: Functions that do the same and compute something, of no agreed number of FLOPs.
 READ_ONCE = frozenset(
-    (np.mean, np.any, np.all, np.argmax, np.argmin, np.cumsum, np.dot, np.inner, np.outer)
+    (np.any, np.all, np.argmax, np.argmin, np.cumsum, np.dot, np.inner, np.outer)
 )
 
 #: Functions that make an array of the same shape: how often they write each element.
@@ -101,6 +101,12 @@ class Counted(Elements, np.lib.mixins.NDArrayOperatorsMixin):
     def min(self, axis=None, out=None, keepdims=False):
         return np.minimum.reduce(self, axis=axis, out=out, keepdims=keepdims)
 
+    def mean(self, axis=None, keepdims=False):
+        dtype = np.float64 if self.dtype.kind in "biu" else None
+        total = np.add.reduce(self, axis=axis, dtype=dtype, keepdims=keepdims)
+        terms = self.size // max(1, np.size(_values(total)))
+        return np.divide(total, terms, out=total) if type(total) is Counted else total / terms
+
     # -- NumPy's protocols ----------------------------------------------------
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=(), **keywords):
@@ -145,6 +151,8 @@ class Counted(Elements, np.lib.mixins.NDArrayOperatorsMixin):
             first, *rest = arguments
             how = {"axis": None, **dict(zip(("axis", "dtype"), rest, strict=False)), **keywords}
             return REDUCTIONS[function].reduce(first, **how)
+        if function is np.mean:
+            return arguments[0].mean(*arguments[1:], **keywords)
         if function not in MOVES | READ_ONCE or keywords.get("out") is not None:
             raise CountError(
                 f"np.{function.__name__} on a counted array: which elements it touches, and how "

@@ -76,6 +76,8 @@ class Copies:
                 f"{user} uses the array {name}, which is no argument: its accesses would not be "
                 "counted; pass it to the function"
             )
+        if name in MAKERS and value is getattr(np, name):
+            return getattr(CountingNumPy(self.log), name)
         original = _original(value) if callable(value) and not isinstance(value, type) else None
         ours = _room(original).partition(".")[0] not in {"numpy", "numba", *sys.stdlib_module_names}
         return self.of(original) if isinstance(original, FunctionType) and ours else value

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from accel.timing.counted_log import CountError, Log, addresses_of
+from accel.timing.counted_log import CountError, Log, UnknownAccess, addresses_of
 from accel.timing.counted_number import CountedNumber, plain
 
 
@@ -54,7 +54,7 @@ class Elements:
         return f"Counted({name}, shape {self.shape}, {self.dtype})"
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(
+        raise UnknownAccess(
             f"a counted array has no {name!r}: what it reads or writes is not known; write it "
             "with indices, slices, operators, ufuncs or the functions that "
             "accel.timing.counted_array lists"

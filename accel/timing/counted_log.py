@@ -26,6 +26,10 @@ class CountError(TypeError):
     """Something cannot be counted exactly; the message names it."""
 
 
+class UnknownAccess(CountError, AttributeError):
+    """An attribute of an array whose accesses are not known."""
+
+
 @dataclass(frozen=True)
 class Buffer:
     """One array of a counted run: an argument, or a temporary."""
