@@ -88,7 +88,7 @@ class Roofs:
         _require(self.peak, "fma", ("dtype", "threads"))
         _require(self.bandwidth, "load", ("footprint_bytes", "threads"))
         for record in filter(None, (self.latency, self.chains)):
-            _require(record, "chase", ("footprint",))
+            _require(record, "chase", ("footprint", "steps"))
         for record in filter(None, (self.bandwidth, self.latency, self.chains)):
             if record.fingerprint != self.fingerprint:
                 raise RoofError(
@@ -172,13 +172,14 @@ class Roofs:
         return _step(self._latencies(), footprint_bytes)
 
     def _latencies(self) -> dict[int, Interval]:
-        from accel.timing import chase
-
         if self.latency is None:
             raise RoofError(
                 "latency was not measured with these roofs; `accel machine --roofs` measures it"
             )
-        found = {c.parameters["footprint"]: chase.access_ns(c) for c in self.latency.cases}
+        found = {
+            case.parameters["footprint"]: _each(case.time_ns("chase"), case.parameters["steps"])
+            for case in self.latency.cases
+        }
         return dict(sorted(found.items()))
 
     def threads(self) -> list[int]:
@@ -216,6 +217,10 @@ class Roofs:
             {probe: self.bandwidth_gbs(footprint, probe) for probe in PROBES},
             None if self.latency is None else self.latency_ns(footprint),
         )
+
+
+def _each(time: Interval, steps: int) -> Interval:
+    return Interval(time.value / steps, time.low / steps, time.high / steps, time.coverage)
 
 
 def _inverse(rate: Interval) -> Interval:
