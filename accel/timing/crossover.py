@@ -159,9 +159,10 @@ def _order(found: Crossover) -> str:
         )
     if not crossings:
         verb = "overtakes" if known[0].verdict == "slower" else "falls behind"
+        speeds = range_text(point.ratio.value for point in known)
         return (
             f"{kernel} never {verb} {over} where it was measured: it is {known[0].verdict} at "
-            f"{_at(found, known)}, with {range_text(point.ratio.value for point in known)} the speed."
+            f"{_at(found, known)}, with {speeds} the speed."
         )
     changes = [_change(found, crossing) for crossing in crossings]
     if len(changes) == 1:

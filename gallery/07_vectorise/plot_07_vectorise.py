@@ -2,11 +2,11 @@
 7 · Vectorise
 =============
 
-**Need.** On page 2 we learned to trust a difference. The largest one to look for
-first is not in the arithmetic at all: for every ``x * y`` in a Python loop the
-interpreter fetches an instruction, looks up what ``*`` means for these two
-objects, unpacks two boxed numbers, multiplies, and boxes the result. The
-multiplication is a few per cent of that.
+**Need.** The right algorithm is chosen; what is left has to be done, and the question
+is who does it. If it is the interpreter, then for every ``x * y`` in a loop it fetches
+an instruction, looks up what ``*`` means for these two objects, unpacks two boxed
+numbers, multiplies, and boxes the result, as page 4 took apart. The multiplication is
+the least of that.
 
 To *vectorise* means two things, and this page keeps them apart. For a NumPy user
 it means to hand a whole array to one call, so that the loop runs in compiled

@@ -102,7 +102,8 @@ def test_a_prediction_inside_the_interval_agrees(predicted):
 )
 def test_a_prediction_is_compared_with_what_was_measured(verdicts, predicted, expected):
     where = "nowhere" if predicted is None else f"at n = {predicted:,}"
-    assert told(sequence(*verdicts), predicted) == f"The count puts the crossover {where}. {expected}"
+    sentence = told(sequence(*verdicts), predicted)
+    assert sentence == f"The count puts the crossover {where}. {expected}"
 
 
 def test_price_is_time_over_operations():
@@ -119,13 +120,13 @@ def test_price_is_time_over_operations():
     [
         (
             {"new": 5e5, "old": 1e6},
-            "At n=8, `new` does 0.100× the operations of `old` in 0.500× (0.500–0.500×) the time: "
-            "one of its operations takes 5.00× (5.00–5.00×) as long.",
+            "At n=8, `new` does 0.100× the operations of `old` in 0.500× (0.500–0.500×) the "
+            "time: one of its operations takes 5.00× (5.00–5.00×) as long.",
         ),
         (
             {"new": 5e4, "old": 1e6},
-            "At n=8, `new` does 0.100× the operations of `old` in 0.0500× (0.0500–0.0500×) the "
-            "time: one of its operations takes 0.500× (0.500–0.500×) as long.",
+            "At n=8, `new` does 0.100× the operations of `old` in 0.0500× (0.0500–0.0500×) "
+            "the time: one of its operations takes 0.500× (0.500–0.500×) as long.",
         ),
     ],
 )
