@@ -21,8 +21,8 @@ guessed, since the interpreter's work lies open:
 from accel import figures, kernels
 from accel.kernels.matmul_layers import same_numbers
 from accel.kernels.matmul_tiled import host_tile
-from accel.timing import Case, interpreted, machine, measure, profile
-from accel.timing import report, roofs, waterfall
+from accel.timing import Case, interpreted, loops, machine, measure
+from accel.timing import profile, report, roofs, waterfall
 
 product = {step.name: step.function for step in kernels.ladder("matmul")}
 row = kernels.operation("matmul").inputs(n=1000, m=1, k=1)[1][0]
@@ -167,8 +167,8 @@ waterfall.table(layers, predicted)
 
 several = {"tiled_threads": CORES, "blas": CORES}
 report.paragraph(
-    waterfall.share_sentence(small, ["lists", "ijk"], ceilings, {}),
-    waterfall.share_sentence(
+    loops.share_sentence(small, ["lists", "ijk"], ceilings, {}),
+    loops.share_sentence(
         large, ["ijk", "tiled", "tiled_threads", "blas"], ceilings, several
     ),
     report.stamp(alone),
@@ -212,7 +212,7 @@ report.paragraph(
 # the small matrices' few rows and columns, but multiplies as many terms for
 # each element as the large one:
 
-waterfall.sums_sentence(small, long_sums, large)
+loops.sums_sentence(small, long_sums, large)
 
 # %%
 # *Waiting sums.* ``total += x`` needs the ``total`` of the pass before. The
@@ -239,7 +239,7 @@ integers = measure(
     budget_s=2,
 )
 report.paragraph(
-    waterfall.integer_sentence(integers.cases[0]),
+    loops.integer_sentence(integers.cases[0]),
     report.speedup_sentence(integers.cases[0], "ijk", over="ijk_int64"),
     report.stamp(integers),
 )
@@ -249,7 +249,7 @@ report.paragraph(
 # configuration, setting up a plot, walking over ten files. Nor from small work,
 # because a compiled function has a price of its own, its first call:
 
-waterfall.first_call_sentence(small, "ijk", over="lists")
+loops.first_call_sentence(small, "ijk", over="lists")
 
 # %%
 # A call of NumPy costs about as much as some dozens of bytecode instructions,
