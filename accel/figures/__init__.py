@@ -19,6 +19,7 @@ from accel.figures.curves import (
 from accel.figures.ladders import describe_ladder, ladder, rungs
 from accel.figures.look import FigureError
 from accel.figures.roofline import describe_roofline, roofline
+from accel.figures.roofs import describe_levels, describe_peaks, level_bars, peak_bars
 from accel.figures.waterfall import describe_waterfall, waterfall
 from accel.figures.weather import (
     describe_drift,
@@ -35,7 +36,9 @@ __all__ = [
     "describe_crossover",
     "describe_drift",
     "describe_ladder",
+    "describe_levels",
     "describe_noise",
+    "describe_peaks",
     "describe_roofline",
     "describe_speedups",
     "describe_sweep",
@@ -44,7 +47,9 @@ __all__ = [
     "drift",
     "fastest",
     "ladder",
+    "level_bars",
     "noise",
+    "peak_bars",
     "roofline",
     "rungs",
     "speedup_curve",
