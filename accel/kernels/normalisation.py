@@ -285,7 +285,8 @@ def layernorm_compiled(x, weight, bias, out):
 
     Cost
     ----
-    7 FLOPs per number; one pass that reads `x` and writes `out`.
+    8 FLOPs per number, one more than declared: the distance from the mean is formed
+    again rather than kept. One pass that reads `x` and writes `out`.
     """
     if x.shape != out.shape:
         raise ValueError("layernorm: out must have the shape of x")
@@ -302,7 +303,8 @@ def layernorm_compiled(x, weight, bias, out):
         mean = total / count
         squares = number(0)
         for j in range(row.size):
-            squares += (row[j] - mean) * (row[j] - mean)
+            distance = row[j] - mean
+            squares += distance * distance
         scale = one / math.sqrt(squares / count + epsilon)
         for j in range(row.size):
             result[j] = (row[j] - mean) * scale * weight[j] + bias[j]

@@ -29,7 +29,7 @@ LIMITS = ("memory", "arithmetic", "cannot tell")
 
 #: A kernel that allocates less than this share of its compulsory bytes allocates nothing
 #: that matters: a few numbers for each row, and the objects of the call.
-LITTLE = 0.1
+LITTLE = 0.25
 
 
 class Ceiling(NamedTuple):
@@ -227,7 +227,7 @@ def instrument_sentence(record: Record, roofs: Roofs, instrument: str) -> Senten
 
 
 def allocation_sentence(record: Record) -> Sentence:
-    """Say which kernels allocate a tenth or more of the bytes that they must touch.
+    """Say which kernels allocate a quarter or more of the bytes that they must touch.
 
     Counted by tracemalloc, which sees Python objects and NumPy's buffers only.
     """
@@ -244,5 +244,5 @@ def allocation_sentence(record: Record) -> Sentence:
         if allocated >= LITTLE * case.compulsory_bytes
     ]
     few = f"{len(known) - len(large)} of {len(known)} kernels allocate less than "
-    text = f"{few}{LITTLE:.0%} of the bytes they must touch"
+    text = f"{few}{100 * LITTLE:.0f}{NO_BREAK}% of the bytes they must touch"
     return Sentence(f"{text}{'; ' + '; '.join(large) if large else ''}.")

@@ -27,7 +27,8 @@ each operation before it has run once. Which of those below will memory hold bac
 """
 
 from accel import figures, kernels
-from accel.timing import Case, cost, measure, report, roofline, roofs, words
+from accel.timing import Case, cost, counted, measure
+from accel.timing import report, roofline, roofs, words
 
 ROOFS = roofs.here()
 
@@ -136,16 +137,27 @@ roofline.roof_table(operations, ROOFS)
 #
 # *The bytes are a lower bound.* Compulsory bytes are what must be touched, not what
 # is. The NumPy steps of ``softmax`` and ``gelu`` go over their arrays once for each
-# operation in the formula; they move several times the bytes they are credited with.
-# Some of that shows as allocation: temporary arrays, which ``tracemalloc`` counts as
-# long as NumPy or Python made them (BLAS and compiled code have work space that it
-# does not see). What a kernel really fetches can be counted too, by running it on
-# arrays that take note of each access:
-# :doc:`3½ · Count the misses </chapters/03_count_the_misses>` does so.
+# operation in the formula; they touch several times the bytes they are credited with.
+# That can be counted as well, by running a kernel on arrays that take note of each
+# access:
 
-roofline.allocation_sentence(operations)
+declared, small = kernels.operation("softmax"), {"rows": 4, "width": 64}
+step = kernels.kernel("softmax", "numpy")
+seen = counted.count(step.function, declared.inputs(**small))
+more = seen.total_bytes / declared.compulsory_bytes(**small)
+report.paragraph(
+    f"The step `numpy` of softmax, on {small['rows']} × {small['width']} numbers, "
+    f"does {words.number(seen.flops / declared.flops(**small))} times the FLOPs "
+    f"and touches {words.number(more)} times the bytes that are declared.",
+    roofline.allocation_sentence(operations),
+)
 
 # %%
+# Temporary arrays are what ``tracemalloc`` sees as long as NumPy or Python makes them;
+# work space of BLAS and of compiled code stays hidden from it. How many of the
+# accesses miss a cache is the subject of
+# :doc:`3½ · Count the misses </chapters/03_count_the_misses>`.
+#
 # *Not all FLOPs are alike.* The peak is that of fused multiply-adds, two FLOPs each,
 # in the widest registers, with nothing else to do. An addition on its own makes half
 # of it. An exponential counts as one FLOP here and takes some ten multiply-adds, a
@@ -156,8 +168,8 @@ roofline.allocation_sentence(operations)
 #
 # *Calls take time.* The small sizes here are chosen so that even a plain loop can run
 # them. A call of a NumPy function looks at types and shapes before it does anything,
-# which a product of 32 × 32 matrices feels: compare its share with that of the larger
-# one.
+# and a short computation has to wait for that: compare the share of a product of
+# 32 × 32 matrices with that of the larger one.
 #
 # *Nothing is said about waiting.* Both roofs suppose that work is there to be done at
 # any time. A kernel that needs one result before it can ask for the next touches

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
+from accel.timing.counted import count
 from accel.timing.memory import peak_alloc_bytes
 
 STEPS = [pytest.param(step, id=step.name) for step in ladder("conv2d", tag="ladder")]
@@ -97,3 +98,10 @@ def test_compulsory_bytes_are_those_of_all_arrays(dtype):
 def test_flops_are_two_for_each_tap_at_each_place():
     flops = operation("conv2d").flops
     assert flops(side=5, channels=3, filters=4, batch=2, width=6) == 2 * 9 * 3 * 4 * 2 * (3 * 4)
+
+
+@pytest.mark.parametrize("step", FAST)
+def test_run_on_counting_arrays_it_does_what_is_declared(step):
+    op, sizes = operation("conv2d"), {"side": 6, "channels": 3, "filters": 2}
+    seen = count(step.function, op.inputs(**sizes))
+    assert (seen.flops, seen.unique_bytes) == (op.flops(**sizes), op.compulsory_bytes(**sizes))

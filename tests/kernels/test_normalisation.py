@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
 from accel.kernels.normalisation import layernorm_compiled
+from accel.timing.counted import count
 
 LANES = 16
 NAMES = ("layernorm", "softmax")
@@ -208,3 +209,26 @@ def test_flops_are_those_of_the_loops():
 def test_unknown_values_are_refused(name):
     with pytest.raises(ValueError, match='"normal" or "special", not \'odd\''):
         operation(name).inputs(rows=3, width=3, values="odd")
+
+
+def counted(name, step, **sizes):
+    op = operation(name)
+    function = next(each.function for each in ladder(name) if each.name == step)
+    return count(function, op.inputs(**sizes)), op.flops(**sizes), op.compulsory_bytes(**sizes)
+
+
+def test_softmax_run_on_counting_arrays_does_what_is_declared():
+    seen, flops, nbytes = counted("softmax", "compiled", rows=3, width=7)
+    assert (seen.flops, seen.unique_bytes, seen.allocated_bytes) == (flops, nbytes, 0)
+
+
+def test_layernorm_run_on_counting_arrays_forms_each_distance_once_more_than_declared():
+    seen, flops, nbytes = counted("layernorm", "compiled", rows=3, width=7)
+    assert (seen.flops, seen.unique_bytes) == (flops + 3 * 7, nbytes)
+
+
+def test_in_place_softmax_touches_as_much_and_allocates_less():
+    eager, *_ = counted("softmax", "numpy", rows=3, width=7)
+    in_place, *_ = counted("softmax", "numpy_out", rows=3, width=7)
+    assert in_place.total_bytes == eager.total_bytes
+    assert eager.allocated_bytes - in_place.allocated_bytes == 2 * 3 * 7 * 4

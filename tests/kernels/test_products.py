@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
 from accel.kernels.products import matvec_compiled
+from accel.timing.counted import count
 from accel.timing.memory import peak_alloc_bytes
 
 STEPS = [pytest.param(step, id=step.name) for step in ladder("matvec", tag="ladder")]
@@ -64,3 +65,11 @@ def test_compulsory_bytes_are_those_of_all_arrays(dtype):
 
 def test_flops_are_two_for_each_element():
     assert operation("matvec").flops(n=7, m=5) == 70
+
+
+@pytest.mark.parametrize("step", ["blas", "compiled"])
+def test_run_on_counting_arrays_it_does_what_is_declared(step):
+    op, sizes = operation("matvec"), {"n": 7, "m": 5}
+    function = next(each.function for each in ladder("matvec") if each.name == step)
+    seen = count(function, op.inputs(**sizes))
+    assert (seen.flops, seen.unique_bytes) == (op.flops(**sizes), op.compulsory_bytes(**sizes))

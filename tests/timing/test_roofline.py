@@ -95,14 +95,14 @@ def test_instrument_sentence_refuses_an_instrument_that_was_not_measured():
 def test_allocation_sentence_lists_what_is_large_beside_the_operands():
     record = ceilings.operations(allocated={("gelu", "numpy"): 196_608, ("relu", "loop"): 500})
     assert roofline.allocation_sentence(record) == (
-        "5 of 6 kernels allocate less than 10% of the bytes they must touch; "
+        "5 of 6 kernels allocate less than 25\N{NO-BREAK SPACE}% of the bytes they must touch; "
         "`numpy` of gelu 192\N{NO-BREAK SPACE}KiB, 1.50 times its compulsory bytes."
     )
 
 
 def test_allocation_sentence_without_large_ones_lists_none():
     said = roofline.allocation_sentence(ceilings.operations())
-    assert said == "6 of 6 kernels allocate less than 10% of the bytes they must touch."
+    assert said == "6 of 6 kernels allocate less than 25\N{NO-BREAK SPACE}% of the bytes they must touch."
 
 
 def test_table_has_a_row_for_each_kernel_with_its_share_as_an_interval():
