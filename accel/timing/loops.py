@@ -48,13 +48,23 @@ def sums_sentence(
     short, large : CaseView
         Small matrices and large ones.
     long : CaseView
-        As few rows and columns as `short`, but sums as long as those of `large`.
+        No more data than `short`, but sums as long as those of `large`.
     kernel : str
+
+    Raises
+    ------
+    ValueError
+        If `long` has more data than `short`.
     """
+    if long.compulsory_bytes > short.compulsory_bytes:
+        raise ValueError(
+            f"expected no more data at {long.label} than at {short.label}, got "
+            f"{long.compulsory_bytes} and {short.compulsory_bytes} bytes; make it narrower"
+        )
     first, middle, last = (Layer(kernel, "", case).ns_per_flop for case in (short, long, large))
     facts = (
         f"A FLOP of {code(kernel)} takes {with_interval(first, per_flop)} at {short.label}, and "
-        f"{with_interval(last, per_flop)} at {large.label}. With as little data as the first, "
+        f"{with_interval(last, per_flop)} at {large.label}. With no more data than the first, "
         f"but sums as long as in the second, it takes {with_interval(middle, per_flop)}"
     )
     shaken = [f"{case.label} ({'; '.join(case.reasons)})" for case in (short, long, large)

@@ -2,12 +2,11 @@
 4 · Why loops are slow
 ======================
 
-**Need.** Page 3 put a roof over every operation, and that of a matrix product is
-the highest there is: it reuses its data so often that only the arithmetic can
-limit it. Written as three plain loops, the same product runs at a tiny share of
-that roof (this page computes it below). Nothing in the loops says where the
-rest goes. They add and multiply; the machine does something else most of the
-time.
+**Need.** Page 3 put a roof over every operation. That of a matrix product is the
+peak of the arithmetic itself, since it can use its data so often that memory need
+not limit it. Written as three plain loops, the same product runs at a tiny share
+of that roof (how tiny is computed below). Nothing in the loops says where the
+rest goes. They multiply and add; most of the time the machine does something else.
 
 That something comes in layers, and "Python is slow" names only the first. This
 page takes the product apart, one layer at a time, until the arithmetic is all
@@ -108,6 +107,7 @@ ON_ONE_CORE = {
 COMPILED = {**ON_ONE_CORE, "tiled_threads": "idle cores"}
 DRAFT = profile().name == "quick"
 SMALL, LARGE = (48, 256) if DRAFT else (64, 512)
+NARROW = SMALL**2 // LARGE  # as much data as in the small one, in long sums
 
 
 def product_of(steps, baseline="ijk", **sizes):
@@ -121,7 +121,7 @@ alone = measure(
     "What does each layer between a loop and the machine cost?",
     [
         product_of({**INTERPRETED, **ON_ONE_CORE}, n=SMALL),
-        product_of(["ijk"], n=SMALL, k=LARGE),
+        product_of(["ijk"], m=NARROW, k=LARGE, n=NARROW),
     ],
     budget_s=5,
 )
@@ -208,9 +208,9 @@ report.paragraph(
 # A layer has no price of its own, then: what its removal gives depends on which
 # layers are still there. Removed in another order the factors would differ, though
 # not their product. Nor is the dashed step of the figure, from small matrices to
-# large ones, simply the price of more data. ``long_sums`` is a third case, which has
-# the small matrices' few rows and columns, but multiplies as many terms for
-# each element as the large one:
+# large ones, simply the price of more data. ``long_sums`` is a third case: narrow
+# matrices with no more data than the small ones, whose sums have as many terms as
+# those of the large ones.
 
 loops.sums_sentence(small, long_sums, large)
 
@@ -228,9 +228,10 @@ loops.sums_sentence(small, long_sums, large)
 # NumPy contains a test of that. Its product of floating-point matrices calls BLAS;
 # BLAS has none for integers, so there NumPy runs three plain loops in C. Here
 # are the same whole numbers as int64 and as float64, with 64 bits each. The types
-# are not quite equal rivals: integers have no fused multiply-add, and a multiply
-# of 64-bit integers in vector registers is slow or missing. Our own
-# loop over both types shows how much of a difference that makes.
+# are not quite equal rivals: integers have no fused multiply-add, and vector
+# registers multiply 64-bit integers slowly or not at all; but an integer addition
+# takes one cycle, so their sums hardly wait. Our own loop over both types shows
+# what all of that comes to.
 
 integers = measure(
     "loops.integers",
