@@ -76,8 +76,14 @@ class Copies:
                 f"{user} uses the array {name}, which is no argument: its accesses would not be "
                 "counted; pass it to the function"
             )
-        if name in MAKERS and value is getattr(np, name):
-            return getattr(CountingNumPy(self.log), name)
+        own_name = getattr(value, "__name__", "")
+        if own_name in MAKERS and value is getattr(np, own_name):  # imported by name
+            return getattr(CountingNumPy(self.log), own_name)
+        if isinstance(value, ModuleType) and own_name.startswith("numpy."):
+            raise CountError(
+                f"{user} uses {own_name}: what its functions touch is not known; use functions "
+                "of numpy itself, or loops"
+            )
         original = _original(value) if callable(value) and not isinstance(value, type) else None
         ours = _room(original).partition(".")[0] not in {"numpy", "numba", *sys.stdlib_module_names}
         return self.of(original) if isinstance(original, FunctionType) and ours else value
