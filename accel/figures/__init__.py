@@ -18,6 +18,16 @@ from accel.figures.curves import (
 )
 from accel.figures.ladders import describe_ladder, ladder, rungs
 from accel.figures.look import FigureError
+from accel.figures.mountain import (
+    bandwidth,
+    chains,
+    describe_bandwidth,
+    describe_chains,
+    describe_staircase,
+    describe_strides,
+    staircase,
+    strides,
+)
 from accel.figures.roofline import describe_roofline, roofline
 from accel.figures.roofs import describe_levels, describe_peaks, level_bars, peak_bars
 from accel.figures.waterfall import describe_waterfall, waterfall
@@ -32,7 +42,11 @@ from accel.figures.weather import (
 
 __all__ = [
     "FigureError",
+    "bandwidth",
+    "chains",
     "crossover_curve",
+    "describe_bandwidth",
+    "describe_chains",
     "describe_crossover",
     "describe_drift",
     "describe_ladder",
@@ -41,6 +55,8 @@ __all__ = [
     "describe_peaks",
     "describe_roofline",
     "describe_speedups",
+    "describe_staircase",
+    "describe_strides",
     "describe_sweep",
     "describe_warmup",
     "describe_waterfall",
@@ -53,6 +69,8 @@ __all__ = [
     "roofline",
     "rungs",
     "speedup_curve",
+    "staircase",
+    "strides",
     "sweep",
     "warmup",
     "waterfall",
