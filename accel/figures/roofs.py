@@ -143,22 +143,21 @@ def _rows(ax: Axes, look: Look, groups: Sequence[Group]) -> None:
             heading, (0, y), xytext=(0, -1), textcoords="offset points", va="center",
             size=LABEL_SIZE, color=look.palette.muted, annotation_clip=False,
         )  # fmt: skip
-        best = max(bar.rate.value for bar in bars)
         for step, bar in enumerate(bars, start=1):
-            _bar(ax, look, y + step, bar, bar.rate.value == best)
+            _bar(ax, look, y + step, bar)
             places.append(y + step)
             names.append(bar.name)
         y += 1 + len(bars)
     ax.set_yticks(places, names)
 
 
-def _bar(ax: Axes, look: Look, y: int, bar: Bar, best: bool) -> None:
+def _bar(ax: Axes, look: Look, y: int, bar: Bar) -> None:
     """A bar, its interval across the end, its value beside it; hollow where unstable."""
     palette, rate = look.palette, bar.rate
     color = palette.of("compiled")
     ax.barh(
         y, rate.value, height=0.66, color=color if bar.stable else "none", edgecolor=color,
-        linewidth=1.1, alpha=0.85 if best else 0.45, zorder=2,
+        linewidth=1.1, alpha=0.75, zorder=2,
     )  # fmt: skip
     ax.plot([rate.low, rate.high], [y, y], color=palette.ink, linewidth=1.6, zorder=4,
             solid_capstyle="butt")  # fmt: skip
