@@ -263,7 +263,7 @@ loops.first_call_sentence(small, "ijk", over="lists")
 # add them up at the end, and mind the products that are left over when ``k``
 # is no multiple of four. What is the most that four sums can give, what do you
 # expect at small ``k``, and why was the compiler not allowed to do it? The starter
-# leaves those products out, so the check complains:
+# has only the first of the four sums, so the check complains:
 #
 # .. code-block:: python
 #
