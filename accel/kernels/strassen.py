@@ -2,8 +2,9 @@
 
 The operation is that of `accel.kernels.matmul`, ``out = a @ b``, with another promise
 about its errors. Cutting each matrix into quarters, Strassen needs 7 products of
-quarters and 18 sums of quarters where the definition needs 8 and 4. Level by level that
-makes ``O(n**2.81)`` of ``O(n**3)``; it is no way to ``O(n**2)``, and none is known.
+quarters where the definition needs 8; in Winograd's form, which is used here, 15 sums of
+quarters instead of 4. Level by level that makes ``O(n**2.81)`` of ``O(n**3)``; it is no
+way to ``O(n**2)``, and none is known.
 
 Here the recursion goes one or two levels deep and then calls BLAS, which is the only
 form that has a chance: the library's product runs near the machine's peak, the sums run
@@ -60,19 +61,19 @@ def oracle(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, n
     """Return the product in float64, and the error that `LEVELS` levels may make.
 
     The ordinary product errs by some ``u (8 + 2 sqrt(k))`` times ``|a| |b|``, with u half
-    the distance from 1 to the next number. The bound for Strassen's grows by 12 per level
-    where the ordinary one's grows by 4, and is relative to norms: so 3 times as much per
-    level, relative to k times the root mean squares of both matrices.
+    the distance from 1 to the next number. The bound for Winograd's form grows by 18 per
+    level where the ordinary one's grows by 4, and is relative to norms: so 4.5 times as
+    much per level, relative to k times the root mean squares of both matrices.
 
     Source
     ------
-    Higham (2002), Theorem 23.2 for Strassen's bound, section 2.8 for the rule of thumb.
+    Higham (2002), chapter 23 for the bound, section 2.8 for the rule of thumb.
     """
     wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
     unit, k = np.finfo(a.dtype).eps / 2, a.shape[1]
     norms = np.linalg.norm(wide_a) * np.linalg.norm(wide_b) / max(1.0, np.sqrt(out.size))
     terms = np.abs(wide_a) @ np.abs(wide_b)
-    return wide_a @ wide_b, unit * (8 + 2 * np.sqrt(k)) * (terms + 3**LEVELS * norms)
+    return wide_a @ wide_b, unit * (8 + 2 * np.sqrt(k)) * (terms + 4.5**LEVELS * norms)
 
 
 def flops(**parameters) -> int:
@@ -113,7 +114,7 @@ def _work(m: int, k: int, n: int, levels: int) -> int:
         return 2 * m * k * n
     p, q, r = m // 2, k // 2, n // 2
     inner = 7 * _work(p, q, r, levels - 1)
-    sums = 5 * p * q + 5 * q * r + 8 * p * r
+    sums = 4 * p * q + 4 * q * r + 7 * p * r
     # What peeling leaves over: a rank-one update, and the last row and column.
     update = 2 * (2 * p) * (2 * r) * (k % 2)
     column, row = 2 * m * k * (n % 2), 2 * (m % 2) * k * (n - n % 2)
@@ -152,13 +153,13 @@ def blas(a, b, out):
 @register(
     "strassen",
     instrument="NumPy",
-    story="seven products of quarters: removes an eighth of the products, adds 18 sums",
+    story="seven products of quarters: removes an eighth of the products, adds 15 sums",
     tags=("ladder",),
 )
 def strassen_1(a, b, out):
     """Multiply by one level of Strassen's recursion over BLAS.
 
-    Removes one product of quarters in eight. Adds 18 sums of quarters, which take a
+    Removes one product of quarters in eight. Adds 15 sums of quarters, which take a
     memory's time and not a multiplier's.
 
     Parameters
@@ -173,8 +174,8 @@ def strassen_1(a, b, out):
 
     Cost
     ----
-    ``7/4 m n k`` FLOPs in products, ``5/4 m k + 5/4 k n + 2 m n`` in sums; temporaries of
-    three quarters.
+    ``7/4 m n k`` FLOPs in products, ``m k + k n + 7/4 m n`` in sums; temporaries of three
+    quarters.
 
     Source
     ------
@@ -208,7 +209,7 @@ def strassen_2(a, b, out):
 
     Cost
     ----
-    ``49/32 m n k`` FLOPs in products; 18 sums of quarters, and 7 times 18 of sixteenths.
+    ``49/32 m n k`` FLOPs in products; 15 sums of quarters, and 7 times 15 of sixteenths.
 
     Source
     ------
@@ -271,29 +272,28 @@ def _quarters(x):
 
 
 def _seven(a, b, out, levels: int) -> None:
-    """Strassen's seven products; each goes to its places in `out` at once.
+    """Strassen's seven products in Winograd's form.
 
-    So that one temporary serves for all products, and one for each kind of sum.
+    In an order in which the quarters of `out` hold what is needed next, so that three
+    temporaries are enough and nothing is copied.
     """
     a11, a12, a21, a22 = _quarters(a)
     b11, b12, b21, b22 = _quarters(b)
     c11, c12, c21, c22 = _quarters(out)
-    left, right = np.empty(a11.shape, a.dtype), np.empty(b11.shape, b.dtype)
-    product = np.empty(c11.shape, out.dtype)
+    s, t = np.empty(a11.shape, a.dtype), np.empty(b11.shape, b.dtype)
+    first = np.empty(c11.shape, out.dtype)
 
-    recurse(np.add(a11, a22, out=left), np.add(b11, b22, out=right), c11, levels)
-    c22[...] = c11
-    recurse(np.add(a21, a22, out=left), b11, c21, levels)
-    c22 -= c21
-    recurse(a11, np.subtract(b12, b22, out=right), c12, levels)
-    c22 += c12
-    recurse(a22, np.subtract(b21, b11, out=right), product, levels)
-    c11 += product
-    c21 += product
-    recurse(np.add(a11, a12, out=left), b22, product, levels)
-    c11 -= product
-    c12 += product
-    recurse(np.subtract(a21, a11, out=left), np.add(b11, b12, out=right), product, levels)
-    c22 += product
-    recurse(np.subtract(a12, a22, out=left), np.add(b21, b22, out=right), product, levels)
-    c11 += product
+    recurse(np.subtract(a11, a21, out=s), np.subtract(b22, b12, out=t), c21, levels)
+    recurse(np.add(a21, a22, out=s), np.subtract(b12, b11, out=t), c22, levels)
+    recurse(np.subtract(s, a11, out=s), np.subtract(b22, t, out=t), c12, levels)
+    recurse(np.subtract(a12, s, out=s), b22, c11, levels)
+    recurse(a11, b11, first, levels)
+    c12 += first
+    c21 += c12
+    c12 += c22
+    c22 += c21
+    c12 += c11
+    recurse(a22, np.subtract(t, b21, out=t), c11, levels)
+    c21 -= c11
+    recurse(a12, b21, c11, levels)
+    c11 += first
