@@ -42,6 +42,11 @@ def thread_counts(logical_cores: int | None) -> list[int]:
     return [*powers, most]
 
 
+def all_threads() -> int:
+    """Return how many threads the cases need: as many as there are logical CPUs."""
+    return thread_counts(machine.describe()["logical_cores"])[-1]
+
+
 def peak_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
     """Return the cases of the arithmetic peak: each dtype, each number of threads.
 

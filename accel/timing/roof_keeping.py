@@ -18,7 +18,7 @@ import platformdirs
 from accel.timing import experiment, machine, records
 from accel.timing.plan import PROFILES, Case, Plan, identity
 from accel.timing.records import Record, RecordError
-from accel.timing.roof_cases import bandwidth_cases, peak_cases, thread_counts
+from accel.timing.roof_cases import all_threads, bandwidth_cases, peak_cases
 
 
 class RoofError(ValueError):
@@ -39,8 +39,7 @@ class Part:
     def plan(self) -> Plan:
         """Return the plan of the standalone measurement: always the quick profile."""
         facts, quick = machine.describe(), PROFILES["quick"]
-        most = thread_counts(facts["logical_cores"])[-1] if self.threads else 1
-        changes = {"threads": most, "warmup_s": 0.002}
+        changes = {"threads": all_threads() if self.threads else 1, "warmup_s": 0.002}
         return Plan(
             experiment=self.name,
             question=self.question,

@@ -9,7 +9,7 @@ from typing import Any
 
 from accel.timing.levels import size_words
 from accel.timing.records import CaseView
-from accel.timing.report import Sentence, Table, times
+from accel.timing.report import Sentence, Table, paragraph, stamp, times
 from accel.timing.roofs import PROBES, RoofError, Roofs
 from accel.timing.stats import Interval
 from accel.timing.words import (
@@ -72,6 +72,22 @@ def _bits(kernel: str) -> int:
 def width_words(kernel: str) -> str:
     """Return the name of a width: ``256 bits``, ``one number``."""
     return "one number" if kernel == "scalar" else f"{_bits(kernel)}{NO_BREAK}bits"
+
+
+def verdict(roofs: Roofs, clock_ghz: float, ports: int) -> Sentence:
+    """Say how prediction and peak compare, what threads add, and how memory falls behind."""
+    return paragraph(
+        gap_sentence(roofs, clock_ghz, ports),
+        threads_sentence(roofs),
+        level_sentence(roofs),
+        balance_sentence(roofs),
+        stamp(roofs.peak),
+    )
+
+
+def ladder_verdict(roofs: Roofs) -> Sentence:
+    """Say what the widths of registers tell about the units behind them."""
+    return paragraph(width_sentence(roofs), scalar_sentence(roofs))
 
 
 def _threads_words(threads: int) -> str:
@@ -204,9 +220,9 @@ def scalar_sentence(roofs: Roofs, dtype: str = "float32") -> Sentence:
     """Say what vectors give over one number at a time, and how many ports that one needs."""
     case = roofs.peak.case(dtype=dtype, threads=1)
     gain, word = case.speedup(case.baseline, "scalar"), case.verdict(case.baseline, "scalar")
-    starts = case.gflops("scalar").value / 2
+    starts = case.gflops("scalar").low / 2
     ports = math.ceil(starts / FASTEST_CLOCK_GHZ)
-    said = f"One number at a time, {number(starts)} multiply-adds begin per nanosecond: "
+    said = f"One number at a time, {number(starts)} or more multiply-adds begin per nanosecond: "
     if ports > 1:
         said += f"no clock is that fast, so there are {ports} ports or more."
     else:
@@ -216,7 +232,8 @@ def scalar_sentence(roofs: Roofs, dtype: str = "float32") -> Sentence:
             f"{said} Vectors do {times(gain)} as much: code without them stays below "
             f"{number(100 / gain.value)} % of the peak, whatever else it does."
         )
-    return Sentence(f"{said} Vectors do {times(gain)} as much, which is {word}.")
+    trouble = f" ({'; '.join(case.reasons)})" if word == "unstable" else ""
+    return Sentence(f"{said} Vectors do {times(gain)} as much: {word}{trouble}.")
 
 
 def threads_sentence(roofs: Roofs, dtype: str = "float32") -> Sentence:

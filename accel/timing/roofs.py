@@ -20,7 +20,7 @@ from typing import Any
 
 from accel.timing import records, roof_keeping
 from accel.timing.records import CaseView, Record
-from accel.timing.roof_cases import PROBES, bandwidth_cases, peak_cases
+from accel.timing.roof_cases import PROBES, all_threads, bandwidth_cases, peak_cases
 from accel.timing.roof_keeping import RoofError
 from accel.timing.stats import Interval
 from accel.timing.words import listed
@@ -30,6 +30,7 @@ __all__ = [
     "LevelRoof",
     "RoofError",
     "Roofs",
+    "all_threads",
     "bandwidth_cases",
     "here",
     "level_names",
