@@ -19,9 +19,11 @@ from accel.timing import cost
 from accel.timing.records import CaseView, Record
 from accel.timing.report import Sentence, Table, code
 from accel.timing.stats import Interval
-from accel.timing.words import NO_BREAK, duration, listed, number, with_interval
+from accel.timing.words import NO_BREAK, duration, factor, listed, number, with_interval
 
 if TYPE_CHECKING:
+    from accel.timing.counted import Counts
+    from accel.timing.plan import Case
     from accel.timing.roofs import Roofs
 
 #: What the lower roof can be; the last where their intervals overlap.
@@ -134,15 +136,13 @@ def roof_table(record: Record, roofs: Roofs) -> Table:
                     name_of(case, record),
                     code(kernel),
                     case.instrument(kernel),
-                    number(cost.of(case).intensity),
                     "–" if allocated is None else size(allocated),
                     duration(case.time_ns(kernel).value),
                     with_interval(share, percent),
                     limit(case, roofs, threads=threads),
                 ]
             )
-    headers = ["Operation", "Kernel", "Instrument", "FLOPs per byte", "Allocates", "Time",
-               "Of its roof", "Lower roof"]  # fmt: skip
+    headers = "Operation", "Kernel", "Instrument", "Allocates", "Time", "Of its roof", "Lower roof"
     return Table("Every kernel under its roof; allocations as tracemalloc sees them", headers, rows)
 
 
@@ -246,3 +246,22 @@ def allocation_sentence(record: Record) -> Sentence:
     few = f"{len(known) - len(large)} of {len(known)} kernels allocate less than "
     text = f"{few}{100 * LITTLE:.0f}{NO_BREAK}% of the bytes they must touch"
     return Sentence(f"{text}{'; ' + '; '.join(large) if large else ''}.")
+
+
+def counted_sentence(case: Case, kernel: str, seen: Counts) -> Sentence:
+    """Say how what a kernel did, counted in a run, compares with what is declared.
+
+    Parameters
+    ----------
+    case : Case
+        Its declared costs, at the size of that run.
+    kernel : str
+    seen : Counts
+        Of that run.
+    """
+    declared = cost.of(case)
+    flops, nbytes = seen.flops / declared.flops, seen.total_bytes / declared.compulsory_bytes
+    return Sentence(
+        f"{code(kernel)} of {declared.name} does {factor(flops)} the declared FLOPs, and reads and "
+        f"writes {factor(nbytes)} the compulsory bytes."
+    )

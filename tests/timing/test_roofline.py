@@ -1,5 +1,7 @@
 """What is said about kernels under roofs, also when it is the contrary."""
 
+from types import SimpleNamespace
+
 import ceilings
 import pytest
 import synthetic
@@ -111,14 +113,27 @@ def test_table_has_a_row_for_each_kernel_with_its_share_as_an_interval():
         "`loop`", "`vector`", "`loop`", "`numpy`", "`lists`", "`blas`",
     ]  # fmt: skip
     relu = table.rows[1]
-    assert relu[0] == "relu" and relu[3] == "0.125" and relu[-1] == "memory"
-    assert "–" in relu[6] and relu[6].endswith("%)")
+    assert relu[0] == "relu" and relu[3] == "0\N{NO-BREAK SPACE}B" and relu[-1] == "memory"
+    assert "–" in relu[5] and relu[5].endswith("%)")
 
 
 def test_table_shows_where_nobody_counted_allocations():
     record = ceilings.operations(allocated={("relu", "loop"): None})
-    assert roofline.roof_table(record, ROOFS).rows[0][4] == "–"
+    assert roofline.roof_table(record, ROOFS).rows[0][3] == "–"
     assert "5 of 5 kernels" in roofline.allocation_sentence(record)
+
+
+@pytest.mark.parametrize(
+    ("flops", "nbytes", "words"),
+    [(131_072, 131_072, "1.00× the declared FLOPs, and reads and writes 1.00×"),
+     (262_144, 1_310_720, "2.00× the declared FLOPs, and reads and writes 10.0×"),
+     (0, 65_536, "0× the declared FLOPs, and reads and writes 0.500×")],
+)  # fmt: skip
+def test_counted_sentence_compares_a_run_with_what_is_declared(flops, nbytes, words):
+    (gelu,) = ceilings.operations({("gelu", "numpy"): 0.1}).cases
+    seen = SimpleNamespace(flops=flops, total_bytes=nbytes)
+    said = roofline.counted_sentence(gelu, "numpy", seen)
+    assert said == f"`numpy` of gelu at n=256, dtype=float32 does {words} the compulsory bytes."
 
 
 def names(*parameters):
