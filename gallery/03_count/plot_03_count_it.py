@@ -189,7 +189,7 @@ report.paragraph(
 #
 # **When not to.** Do not use the share of the roof to choose between algorithms.
 # Strassen's product and an FFT do fewer FLOPs than the formula, and less often at the
-# peak: credited with the FLOPs they do, they look bad while they win. Time decides
+# peak: credited with the FLOPs they do, they look bad even where they win. Time decides
 # between algorithms, the roof judges the implementation of one. Nor does a roof help
 # where operands are picked one by one from a large table; there, count cache lines.
 #
@@ -225,8 +225,8 @@ report.paragraph(
 #         close = abs(answer(**size) / right - 1) < 1e-6
 #         print(answer.__name__, "right" if close else "not yet")
 #
-# **Next need.** At the lower end of every line there is a plain loop, by an
-# instrument that all of us use.
+# **Next need.** At the lower end of most lines there is a plain loop, as all of us
+# write them.
 
 roofline.instrument_sentence(operations, ROOFS, "interpreter")
 
