@@ -119,7 +119,7 @@ def peak_table(roofs: Roofs, every_width: bool = True) -> Table:
             str(case.parameters["threads"]),
             width_words(kernel),
             with_interval(case.gflops(kernel), gflops),
-            "unstable" if not case.stable else "yes",
+            "yes" if case.stable else "no",
         ]
         for case in roofs.peak.cases
         for kernel in widths(case)
@@ -253,7 +253,9 @@ def threads_sentence(roofs: Roofs, dtype: str = "float32") -> Sentence:
         )
     else:
         said = "no gain that can be told from none"
-    return Sentence(f"{_threads_words(most)} give {times(gain)} the peak of one in {dtype}: {said}.")
+    return Sentence(
+        f"{_threads_words(most)} give {times(gain)} the peak of one in {dtype}: {said}."
+    )
 
 
 def level_sentence(roofs: Roofs) -> Sentence:

@@ -210,7 +210,7 @@ class Roofs:
 
     def _level(self, name: str, capacity: int | None) -> LevelRoof:
         # Well inside: a level shares its last part with what else the machine keeps there.
-        footprint = max(self.curve("load")) if capacity is None else round(0.75 * capacity)
+        footprint = max(self.curve("load")) if capacity is None else capacity // 2
         return LevelRoof(
             name,
             capacity,

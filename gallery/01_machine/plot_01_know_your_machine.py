@@ -65,8 +65,8 @@ provenance.machine_table(peak)
 
 figures.peak_bars(
     peak,
-    alt="Peak arithmetic rate in float32 and float64, in one thread and in all, "
-    "for each width of registers.",
+    alt="Peak arithmetic rate in float32 and float64, in one thread and in "
+    "all, for each width of registers.",
 )
 
 # %%
@@ -94,7 +94,8 @@ bandwidth = measure(
 ROOFS = roofs.Roofs(peak, bandwidth)
 figures.level_bars(
     ROOFS,
-    alt="Bandwidth of each level of memory in one thread, for three ways to touch it.",
+    alt="Bandwidth of each level of memory in one thread, for three ways to "
+    "touch it.",
 )
 
 # %%
@@ -148,8 +149,8 @@ roof_words.ladder_verdict(ROOFS)
 #     assert peak_gflops(2.5, 1, 512, 64) == 40
 #
 #     bits = machine.describe()["vector_bits"]
-#     measured = roofs.here().peak_gflops("float32")
-#     print("measured / predicted:", measured.value / peak_gflops(3.0, 2, bits, 32))
+#     measured = roofs.here().peak_gflops("float32").value
+#     print("measured / predicted:", measured / peak_gflops(3.0, 2, bits, 32))
 #
 # On a terminal, ``accel machine --roofs`` prints these roofs, with latency, for any
 # computer that this book is installed on.
