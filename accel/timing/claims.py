@@ -15,25 +15,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from accel.timing import words
+from accel.timing.evidence import (
+    ABOUT,
+    KINDS_OF_EVIDENCE,
+    SPEEDUP,
+    ClaimError,
+    Comparison,
+    Evidence,
+    Finding,
+    Quantity,
+)
 from accel.timing.records import Record, load
 from accel.timing.stats import Interval
+
+__all__ = [
+    "KINDS", "Claim", "ClaimError", "Comparison", "Finding", "Judgement", "Result", "examine",
+    "judge", "overall", "place", "read_claims",
+]  # fmt: skip
 
 #: What a claim can turn out to be. "only for" and "may hold for" go on with the cases.
 KINDS = (
     "confirmed", "above", "below", "only for", "may hold for", "not met", "not measurable here",
 )  # fmt: skip
-
-
-class ClaimError(ValueError):
-    """The list of claims asks for something that is not there; the message says what."""
-
-
-class Finding(NamedTuple):
-    """What was measured in one case, and whether it may be used."""
-
-    label: str
-    interval: Interval
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,25 @@ def place(interval: Interval, low: float, high: float) -> str:
     return "inside" if low <= interval.low and interval.high <= high else "across an end of"
 
 
-def judge(low: float, high: float, measured: Sequence[tuple[str, Interval, str]]) -> Judgement:
+def judge(
+    low: float,
+    high: float,
+    measured: Sequence[tuple],
+    quantity: Quantity = SPEEDUP,
+    missing: str = "",
+) -> Judgement:
     """Judge a claimed range by what was measured.
 
     Parameters
     ----------
     low, high : float
-        The claimed range of speed-ups.
-    measured : sequence of (label, interval, verdict)
-        One entry per case; verdicts are those of `accel.timing.noise`. Cases
-        that are "unstable" are named and not used.
+        The claimed range.
+    measured : sequence of Finding, or of (label, interval, verdict)
+        One entry per case. Cases that are "unstable" are named and not used.
+    quantity : Quantity
+        What the range is a range of.
+    missing : str
+        Why nothing was measured, if nothing was.
     """
     findings = [Finding(*entry) for entry in measured]
     usable = [finding for finding in findings if finding.verdict != "unstable"]
@@ -86,20 +98,18 @@ def judge(low: float, high: float, measured: Sequence[tuple[str, Interval, str]]
     for finding in usable:
         groups.setdefault(place(finding.interval, low, high), []).append(finding)
     kind, cases = _kind(groups)
-    claimed = words.claimed_range(low, high)
-    sentences = [_OPENINGS[kind].format(claimed=claimed, cases=_labels(cases)), *_details(groups)]
+    own = {"confirmed": quantity.inside, "above": quantity.above, "below": quantity.below}
+    opening = (own | _OPENINGS)[kind].format(claimed=quantity.claimed(low, high), cases=_labels(cases))
+    sentences = [opening, *_details(groups, quantity)]
     dropped = [finding for finding in findings if finding.verdict == "unstable"]
     if dropped:
         sentences.append(f"Not used, since the run was unstable: {_labels(dropped)}")
-    sentence = " ".join(f"{text}." for text in sentences)
+    sentence = " ".join([*(f"{text}." for text in sentences), missing]).rstrip()
     named = tuple(finding.label for finding in cases)
     return Judgement(kind, named, sentence)
 
 
 _OPENINGS = {
-    "confirmed": "The range {claimed} holds in every case measured",
-    "above": "Every case measured gains more than {claimed}",
-    "below": "No case measured reaches {claimed}",
     "only for": "The range {claimed} holds for {cases} and not elsewhere",
     "may hold for": "The range {claimed} may hold for {cases}, and holds nowhere for certain",
     "not met": "No case measured lies in the range {claimed}: some fall short, others exceed it",
@@ -126,65 +136,24 @@ def _labels(findings: Sequence[Finding]) -> str:
     return words.listed(finding.label for finding in findings) if findings else ""
 
 
-def _details(groups: Mapping[str, list[Finding]]) -> list[str]:
+def _details(groups: Mapping[str, list[Finding]], quantity: Quantity) -> list[str]:
     sentences = []
     for where in ("inside", "across an end of", "below", "above"):
         if where in groups:
             numbers = "; ".join(
-                f"{words.with_interval(finding.interval, words.factor)} at {finding.label}"
+                f"{measured_words(finding, quantity)} {quantity.at}{finding.label}"
                 for finding in groups[where]
             )
             sentences.append(f"{where.capitalize()} it: {numbers}")
     return sentences
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One way to hold a claim against a record: a kernel over another, case by case.
-
-    Parameters
-    ----------
-    title : str
-        What is compared, in words.
-    experiment, kernel, over : str
-        Record, the optimised kernel, and the one it is compared with.
-    along : str
-        The parameter that names a case.
-    """
-
-    title: str
-    experiment: str
-    kernel: str
-    over: str
-    along: str = "n"
-
-    def findings(self, record: Record) -> list[Finding]:
-        """Return what a record has to say, a finding per case that has both kernels.
-
-        Raises
-        ------
-        ClaimError
-            If no case has both.
-        """
-        both = [
-            case
-            for case in record.cases
-            if {self.kernel, self.over} <= set(case.kernels) and self.along in case.parameters
-        ]
-        if not both:
-            known = sorted({kernel for case in record.cases for kernel in case.kernels})
-            raise ClaimError(
-                f"{self.experiment}: no case has {self.kernel!r}, {self.over!r} and "
-                f"{self.along!r}; its kernels are {', '.join(known)}"
-            )
-        return [
-            Finding(
-                words.unbroken(f"{self.along} = {words.count(case.parameters[self.along])}"),
-                case.speedup(self.kernel, self.over),
-                case.verdict(self.kernel, self.over),
-            )
-            for case in both
-        ]
+def measured_words(finding: Finding, quantity: Quantity) -> str:
+    """Return what was measured with its interval, if it has one: ``1.32× (1.30–1.35×)``."""
+    value, low, high, _ = finding.interval
+    if low == high:
+        return quantity.words(value)
+    return words.with_interval(finding.interval, quantity.words)
 
 
 @dataclass(frozen=True)
@@ -199,7 +168,8 @@ class Claim:
         What it is about, and its words.
     low, high : float
         The range.
-    comparisons : tuple of Comparison
+    comparisons : tuple of Comparison, Latency or CacheSize
+        All of one kind.
     """
 
     name: str
@@ -207,17 +177,23 @@ class Claim:
     quote: str
     low: float
     high: float
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Evidence, ...]
+
+    @property
+    def quantity(self) -> Quantity:
+        """What the range is a range of."""
+        return self.comparisons[0].quantity
 
     @property
     def claimed(self) -> str:
-        return words.claimed_range(self.low, self.high)
+        """The range as the source has it: ``2–5×``."""
+        return self.quantity.claimed(self.low, self.high)
 
 
 class Result(NamedTuple):
     """One comparison, judged."""
 
-    comparison: Comparison
+    comparison: Evidence
     findings: list[Finding]
     judgement: Judgement
 
@@ -240,8 +216,11 @@ def examine(claim: Claim, find: Callable[[str], Record] = load) -> list[Result]:
     """
     results = []
     for comparison in claim.comparisons:
-        findings = comparison.findings(find(comparison.experiment))
-        results.append(Result(comparison, findings, judge(claim.low, claim.high, findings)))
+        record = find(comparison.experiment)
+        findings = comparison.findings(record)
+        missing = "" if findings else comparison.missing(record)
+        judged = judge(claim.low, claim.high, findings, claim.quantity, missing)
+        results.append(Result(comparison, findings, judged))
     return results
 
 
@@ -288,15 +267,27 @@ def read_claims(path: str | Path) -> dict[str, Claim]:
 
 
 def _claim(name: str, entry: Mapping[str, Any], where: str) -> Claim:
+    fields = dict(entry)
     try:
-        comparisons = tuple(Comparison(**fields) for fields in entry["comparisons"])
-        low, high = entry["range"]
-        others = {key: entry[key] for key in entry if key not in ("comparisons", "range")}
-        claim = Claim(name=name, low=low, high=high, comparisons=comparisons, **others)
+        kind = KINDS_OF_EVIDENCE[fields.pop("kind", "speedup")]
+        comparisons = tuple(kind(**comparison) for comparison in fields.pop("comparisons"))
+        low, high = _range(fields)
+        claim = Claim(name=name, low=low, high=high, comparisons=comparisons, **fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ClaimError(f"{where}: claim {name!r} is incomplete or misspelt: {error}") from None
+    if not claim.comparisons:
+        raise ClaimError(f"{where}: claim {name!r} has no comparisons, expected at least one")
     if not 0 < low < high:
         raise ClaimError(
             f"{where}: claim {name!r} has the range {low} to {high}, expected low < high"
         )
     return claim
+
+
+def _range(fields: dict[str, Any]) -> tuple[float, float]:
+    """Take the claimed range out of the fields: two ends, or a size that it is about."""
+    if "about_kib" in fields:
+        size = 1024 * fields.pop("about_kib")
+        return (1 - ABOUT) * size, (1 + ABOUT) * size
+    low, high = fields.pop("range")
+    return low, high

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from accel.timing import words
-from accel.timing.claims import Claim, Finding, Result, examine, overall, place, read_claims
+from accel.timing.claims import (
+    Claim,
+    Finding,
+    Result,
+    examine,
+    measured_words,
+    overall,
+    place,
+    read_claims,
+)
 from accel.timing.records import Record, load
 from accel.timing.report import Table
 
@@ -71,7 +79,9 @@ class Evidence:
     def _repr_html_(self) -> str:
         scale = _scale(self.claim, [f for result in self.results for f in result.findings])
         bodies = "".join(_rows(self.claim, result, scale) for result in self.results)
-        headers = ("Case", f"{self.claim.claimed} shaded, line at 1×", "Speed-up")
+        quantity = self.claim.quantity
+        line = f", line at {quantity.reference:g}×" if quantity.reference else ""
+        headers = ("Case", f"{self.claim.claimed} shaded{line}", quantity.header)
         css = ("number", "chart", "measured-value")
         head = "".join(
             f'<th scope="col" class="{kind}">{text}</th>'
@@ -111,26 +121,37 @@ def _rows(claim: Claim, result: Result, scale: Callable[[float], float]) -> str:
     head = (
         f'<tr><th scope="rowgroup" colspan="3">{escape(compared.title)}: '
         f"<strong>{escape(result.judgement.verdict)}</strong>"
-        f"<small><code>{escape(compared.kernel)}</code> over <code>{escape(compared.over)}</code>"
-        "</small></th></tr>"
+        f"<small>{_with_code(compared.note)}</small></th></tr>"
     )
     rows = "".join(
         f'<tr><td class="number">{escape(finding.label)}</td>'
         f'<td class="chart">{_chart(claim, finding, scale)}</td>'
-        f"<td>{escape(_measured(finding))}</td></tr>"
+        f"<td>{escape(_measured(claim, finding))}</td></tr>"
         for finding in result.findings
     )
+    if not result.findings:
+        rows = f'<tr><td colspan="3">{escape(result.judgement.sentence)}</td></tr>'
     return f"<tbody>{head}{rows}</tbody>"
 
 
-def _measured(finding: Finding) -> str:
-    text = words.with_interval(finding.interval, words.factor)
-    return text if finding.verdict in ("faster", "slower") else f"{text} {finding.verdict}"
+def _with_code(text: str) -> str:
+    """Return text as HTML, with code where backquotes mark it."""
+    pieces = enumerate(escape(text).split("`"))
+    return "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
+
+
+def _measured(claim: Claim, finding: Finding) -> str:
+    """The value in its unit, what else is known of it, and whether it may be used."""
+    parts = [measured_words(finding, claim.quantity), finding.detail]
+    if finding.verdict in ("not resolved", "unstable"):
+        return " ".join(filter(None, (", ".join(filter(None, parts)), finding.verdict)))
+    return ", ".join(filter(None, parts))
 
 
 def _scale(claim: Claim, findings: Sequence[Finding]) -> Callable[[float], float]:
-    """Logarithmic scale, in pixels, that holds the range, all intervals, and 1."""
-    low = min([claim.low, 1.0, *(finding.interval.low for finding in findings)]) / 1.3
+    """Logarithmic scale, in pixels, that holds the range, all intervals, and the reference."""
+    reference = [claim.quantity.reference] if claim.quantity.reference else []
+    low = min([claim.low, *reference, *(finding.interval.low for finding in findings)]) / 1.3
     high = max([claim.high, *(finding.interval.high for finding in findings)]) * 1.3
     span = math.log(high / low)
     return lambda value: round(_WIDTH * math.log(value / low) / span, 1)
@@ -138,15 +159,17 @@ def _scale(claim: Claim, findings: Sequence[Finding]) -> Callable[[float], float
 
 def _chart(claim: Claim, finding: Finding, scale: Callable[[float], float]) -> str:
     """Little picture of a finding; its numbers stand in the cell beside it."""
-    left, right, one = scale(claim.low), scale(claim.high), scale(1.0)
+    left, right = scale(claim.low), scale(claim.high)
     start, end = scale(finding.interval.low), scale(finding.interval.high)
     where = place(finding.interval, claim.low, claim.high).split()[0]
-    middle = _HEIGHT / 2
+    middle, one = _HEIGHT / 2, ""
+    if claim.quantity.reference:
+        x = scale(claim.quantity.reference)
+        one = f'<line class="one" x1="{x}" x2="{x}" y1="0" y2="{_HEIGHT}"/>'
     return (
         f'<svg class="claim-chart {where}" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true">'
         f'<rect x="{left}" width="{round(right - left, 1)}" y="0" height="{_HEIGHT}"/>'
-        f'<line class="one" x1="{one}" x2="{one}" y1="0" y2="{_HEIGHT}"/>'
-        f'<line x1="{start}" x2="{end}" y1="{middle}" y2="{middle}"/>'
+        f'{one}<line x1="{start}" x2="{end}" y1="{middle}" y2="{middle}"/>'
         f'<circle cx="{scale(finding.interval.value)}" cy="{middle}" r="3.5"/></svg>'
     )

@@ -86,8 +86,8 @@ report.paragraph(
 )
 
 # %%
-# The source gives an access to the first cache 1–2 cycles, and a factor of two or
-# three from each cache to the next. The :doc:`claims ledger </claims>` strikes its
+# The source gives an access 1–2 cycles in the first cache, 3–10 in the second and
+# 100–300 in memory. The :doc:`claims ledger </claims>` strikes its
 # table through, line by line, beside these measurements. Its sizes are of another
 # decade, too. Where a step is missing, or lies where no cache ends, there are
 # reasons: in a virtual machine the last cache is shared with neighbours who are not
@@ -177,7 +177,7 @@ mountain.stride_sentence(strides, "eight_sums", element_bytes=4)
 
 columns = ["power_of_two", "padded", "rows_first"]
 table = kernels.case("column_sums", columns, rows=128, dtype="float32")
-visits = dict(n=256, rounds=16, dtype="int64")
+visits = dict(n=256, rounds=8, dtype="int64")
 pages = kernels.case("page_walk", ["paged", "packed"], **visits)
 conflicts = measure(
     "mountain.conflicts",
