@@ -106,6 +106,17 @@ def test_alternative_text_gives_every_time_factor_and_verdict(picture):
     assert "measured peak of one core 10.0 ps. At the measured peak of 2 cores 5.00 ps." in words
 
 
+def test_a_part_that_goes_on_at_the_same_size_needs_no_row_for_that(picture):
+    again = case(20, {"tiled": 7.0e4, "tiled_threads": 3.0e4})
+    more = waterfall.layers(
+        (SMALL, FIRST), (LARGE, SECOND), (again, {"tiled": "", "tiled_threads": "one core"})
+    )
+    shown = text_of(picture(more).svg(look.LOOKS[0]))
+    assert shown.count("tiled") == 1 and shown.count("tiled threads") == 1
+    assert shown.count("larger matrices") == 1
+    assert "one core" in shown
+
+
 def test_one_core_has_one_roof_and_no_roofs_none(picture):
     assert "peak" not in picture().words
     words = picture(roofs=Ceilings()).words

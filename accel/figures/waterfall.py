@@ -61,26 +61,36 @@ def waterfall(
     """
     if not chain:
         raise FigureError(f"figure {name} has no layers to show, expected at least one")
+    hanging = _hanging(chain)
     extra = [Layer(kernel, "", case) for case, kernel in beside]
     limits = _limits(roofs, threads)
 
     def draw(figure: Figure, look: Look) -> None:
         left, right = (1.32, 0.12) if look.narrow else (1.9, 0.25)
         ax = axes(figure, left=left, right=right, top=0.66, bottom=0.3)
-        rows = [*chain, *extra]
+        rows = [*hanging, *extra]
         log_scale(ax, "x")
         _frame(ax, look, [row.ns_per_flop for row in rows] + [least for _, least in limits])
         for y, layer in enumerate(rows):
-            before = rows[y - 1] if 0 < y < len(chain) else None
+            before = rows[y - 1] if 0 < y < len(hanging) else None
             _row(ax, look, y, layer, before)
-            _row_label(ax, look, y, layer, before, y >= len(chain))
+            _row_label(ax, look, y, layer, before, y >= len(hanging))
         for y, (cores, least) in enumerate(limits, start=len(rows)):
             _roof(ax, look, y, cores, least)
         _heading(figure, look, rows)
 
     numbers = describe_waterfall(chain, beside=beside, roofs=roofs, threads=threads)
-    height = 1.0 + _ROW_IN * (len(chain) + len(extra) + len(limits))
+    height = 1.0 + _ROW_IN * (len(hanging) + len(extra) + len(limits))
     present(Picture(name, alt, numbers, draw, height, height))
+
+
+def _hanging(chain: Sequence[Layer]) -> list[Layer]:
+    """Leave out where a part begins at the size at which the one before it ended."""
+    return [
+        layer
+        for place, layer in enumerate(chain)
+        if place == 0 or layer.over or layer.case.parameters != chain[place - 1].case.parameters
+    ]
 
 
 def _limits(roofs: Roofs | None, threads: int) -> list[tuple[str, Interval]]:
@@ -121,7 +131,8 @@ def _row(ax: Axes, look: Look, y: int, layer: Layer, before: Layer | None) -> No
         size = f" at n = {layer.case.parameters['n']}" if y == 0 else ""
         _beside(ax, look, y, now, now, per_flop(now) + size)
         return
-    then = before.ns_per_flop.value
+    # From its own run, so that the bar is as long as its factor.
+    then = (Layer(layer.over, "", layer.case) if layer.over else before).ns_per_flop.value
     gain = layer.verdict == "faster"
     low, high = sorted((now, then))
     ax.add_patch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from accel.timing import cost
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def share_sentence(
-    case: CaseView, kernels: Sequence[str], roofs: Roofs, threads: Mapping[str, int]
+    case: CaseView, kernels: Sequence[str], roofs: Roofs, threads: int = 1
 ) -> Sentence:
     """Say at which share of the measured roof kernels run.
 
@@ -26,16 +26,21 @@ def share_sentence(
     case : CaseView
     kernels : sequence of str
     roofs : Roofs
-    threads : mapping
-        Cores that a kernel uses, for those that use more than one: their roof is higher.
+    threads : int
+        Cores that these kernels use; the roof is that of as many.
+
+    Raises
+    ------
+    RoofError
+        If a kernel lies above it; see `cost.share_of_roof`.
     """
-    shares = []
-    for kernel in kernels:
-        used = threads.get(kernel, 1)
-        share = cost.share_of_roof(case, kernel, roofs, used)
-        roof = f"the roof of {used} cores" if used > 1 else "one core's roof"
-        shares.append(f"{code(kernel)} {with_interval(share, percent)} of {roof}")
-    return Sentence(f"At {case.label}, {listed(shares)}.")
+    shares = [
+        f"{code(kernel)} reaches "
+        f"{with_interval(cost.share_of_roof(case, kernel, roofs, threads), percent)}"
+        for kernel in kernels
+    ]
+    roof = "one core's roof" if threads == 1 else f"the roof of {threads} cores"
+    return Sentence(f"At {case.label}, {listed(shares)} of {roof}.")
 
 
 def sums_sentence(

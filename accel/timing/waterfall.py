@@ -116,11 +116,9 @@ def split_sentence(part: Sequence[Layer]) -> Sentence:
     if not case.stable:
         return speedup_sentence(case, last, start.kernel)
     factors = listed(f"{layer.removes} {times(layer.factor)}{_remark(layer)}" for layer in steps)
-    whole = case.speedup(last, start.kernel)
-    return Sentence(
-        f"From {code(start.kernel)} to {code(last)} at {case.label}: {factors}. "
-        f"{_together(whole, case)}"
-    )
+    whole = _together(case.speedup(last, start.kernel), case) if len(steps) > 1 else ""
+    text = f"From {code(start.kernel)} to {code(last)} at {case.label}: {factors}. {whole}"
+    return Sentence(text.rstrip())
 
 
 def _remark(layer: Layer) -> str:
@@ -189,11 +187,22 @@ def per_flop(time_ns: float) -> str:
 
 
 def judged_sentence(chain: Sequence[Layer], predicted: Mapping[str, float]) -> Sentence:
-    """Say which predicted factor was furthest off, and in which direction."""
-    judged = [layer for layer in chain if layer.removes in predicted and layer.factor is not None]
+    """Say which predicted factor was furthest off, and in which direction.
+
+    Only where the run was stable, and only layers that have a prediction.
+    """
+    judged = [
+        layer
+        for layer in chain
+        if layer.removes in predicted and layer.verdict not in (None, "unstable")
+    ]
+    if not judged:
+        return Sentence("No prediction can be judged by this run.")
     missed = [layer for layer in judged if layer.factor.excludes(predicted[layer.removes])]
     if not missed:
-        return Sentence(f"All {len(judged)} predictions lie inside the measured intervals.")
+        return Sentence(
+            f"Predictions inside the measured intervals: {len(judged)} of {len(judged)}."
+        )
 
     def miss(layer: Layer) -> float:
         ratio = predicted[layer.removes] / layer.factor.value
@@ -203,7 +212,7 @@ def judged_sentence(chain: Sequence[Layer], predicted: Mapping[str, float]) -> S
     guess = predicted[worst.removes]
     side = "more" if guess > worst.factor.value else "less"
     return Sentence(
-        f"{len(judged) - len(missed)} of {len(judged)} predictions lie inside the measured "
-        f"intervals. The furthest off is {worst.removes}: predicted {factor(guess)}, measured "
+        f"Predictions inside the measured intervals: {len(judged) - len(missed)} of "
+        f"{len(judged)}. The furthest off is {worst.removes}: predicted {factor(guess)}, measured "
         f"{times(worst.factor)}. The model gives it {side} than it has, by {factor(miss(worst))}."
     )

@@ -86,10 +86,10 @@ report.Table(
 # ========================  ====================================================
 #
 # The slow steps can only be run on small matrices, and on small matrices there
-# is nothing for caches and cores to do. So the chain is measured twice: all of it
-# on small ones, and from the compiled loop on, which both have, on larger ones.
-# All cores are allowed in the second run; only the last step and the library use
-# them.
+# is nothing for caches and cores to do. So the chain has three parts: from Python to
+# the compiled loop on small matrices, from there on larger ones on one core, and
+# last a run in which all cores are allowed. Each part begins with the step that
+# ended the one before, and no factor is taken across.
 
 INTERPRETED = {
     "array_scalars": "",
@@ -104,7 +104,7 @@ ON_ONE_CORE = {
     "ikj": "single numbers",
     "tiled": "sums in memory",
 }
-COMPILED = {**ON_ONE_CORE, "tiled_threads": "idle cores"}
+ON_ALL_CORES = {"tiled": "", "tiled_threads": "idle cores"}
 DRAFT = profile().name == "quick"
 SMALL, LARGE = (48, 256) if DRAFT else (64, 512)
 NARROW = SMALL**2 // LARGE  # as much data as in the small one, in long sums
@@ -122,22 +122,29 @@ alone = measure(
     [
         product_of({**INTERPRETED, **ON_ONE_CORE}, n=SMALL),
         product_of(["ijk"], m=NARROW, k=LARGE, n=NARROW),
+        product_of(ON_ONE_CORE, n=LARGE, baseline="tiled"),
     ],
-    budget_s=5,
+    budget_s=7,
 )
 together = measure(
     "loops.cores",
-    "And the layers that only larger matrices show?",
-    [product_of([*COMPILED, "blas"], baseline="tiled", n=LARGE)],
-    budget_s=5,
+    "And what do idle cores cost?",
+    [
+        product_of(ON_ALL_CORES, n=LARGE, baseline="tiled"),
+        product_of(["blas"], n=LARGE, baseline="blas"),
+    ],
+    budget_s=3,
     threads=CORES,
 )
-small, long_sums, large = *alone.cases, together.cases[0]
-layers = waterfall.layers((small, INTERPRETED), (large, COMPILED))
+small, long_sums, large = alone.cases
+cores, library = together.cases
+layers = waterfall.layers(
+    (small, INTERPRETED), (large, ON_ONE_CORE), (cores, ON_ALL_CORES)
+)
 ceilings = roofs.here()
 figures.waterfall(
     layers,
-    beside=[(large, "blas")],
+    beside=[(library, "blas")],
     roofs=ceilings,
     threads=CORES,
     name="loops.matmul-waterfall",
@@ -153,8 +160,10 @@ figures.waterfall(
 split = waterfall.parts_of(layers)
 report.paragraph(
     waterfall.split_sentence(split[0]),
-    "Memory, registers and cores:",
+    "Memory and registers:",
     waterfall.split_sentence(split[1]),
+    "Cores:",
+    waterfall.split_sentence(split[2]),
     waterfall.largest_sentence(layers),
     waterfall.judged_sentence(layers, predicted),
 )
@@ -163,19 +172,31 @@ report.paragraph(
 waterfall.table(layers, predicted)
 
 # %%
+# The source has one figure, "5-50x", for "SIMD instructions and avoiding Python
+# loops" together. They are two layers, and in between lie others. Apart:
+
+report.paragraph(
+    report.speedup_sentence(small, "ijk", over="lists"),
+    report.speedup_sentence(large, "ikj", over="ikj_scalar"),
+)
+
+# %%
 # And the roof that we came from:
 
-several = {"tiled_threads": CORES, "blas": CORES}
 report.paragraph(
-    loops.share_sentence(small, ["lists", "ijk"], ceilings, {}),
-    loops.share_sentence(
-        large, ["ijk", "tiled", "tiled_threads", "blas"], ceilings, several
-    ),
+    loops.share_sentence(small, ["lists", "ijk"], ceilings),
+    loops.share_sentence(large, ["ijk", "tiled"], ceilings),
+    loops.share_sentence(cores, ["tiled_threads"], ceilings, CORES),
+    loops.share_sentence(library, ["blas"], ceilings, CORES),
     report.stamp(alone),
     report.stamp(together),
 )
 
 # %%
+# The library stands apart from the waterfall, and was measured in rounds of its own:
+# it brings threads of its own, which go on waiting for work, at full speed, for a
+# while after each call, on the very core that ours would begin to use.
+#
 # **Explain.** *Array reads.* An array holds bare numbers. The interpreter cannot
 # work with those, so each ``a[i, p]`` builds a pair of indices, asks the array,
 # and wraps four bytes in a new object, which is thrown away after one
@@ -197,7 +218,8 @@ report.paragraph(
 # cache each time. Whether that is felt depends on what else the loop waits
 # for: the processor fetches ahead while it adds, and as long as the chain of
 # additions is the slower of the two, the walk hides behind it. Small matrices stay
-# in the nearest cache altogether. Compare the two sizes:
+# in the caches nearest to the core. The rows of the large ones lie a power of two
+# apart, which makes the walk dearer than at most sizes. Compare the two:
 
 report.paragraph(
     report.speedup_sentence(small, "ijk_transposed", over="ijk"),
@@ -219,8 +241,10 @@ loops.sums_sentence(small, long_sums, large)
 # compiler must not split the sum in four, because in floating point that is
 # another sum. Exchanging the loops gives it many sums that do not depend on one
 # another. *Single numbers.* Only now can vector instructions be used, and the
-# compiler does so by itself; ``ikj_scalar`` is the same code, forbidden to. *Sums
-# in memory* and *idle cores* are the work of pages 8, 9 and 15.
+# compiler does so by itself; ``ikj_scalar`` is the same code, forbidden to. The
+# width of a register bounds what that can give: loads and stores, which the model
+# left out, set the pace first. Hence the next layer, *sums in memory*. That and
+# *idle cores* are the work of pages 8, 9 and 15.
 #
 # Is NumPy fast because it is compiled?
 # -------------------------------------

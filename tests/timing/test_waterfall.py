@@ -100,6 +100,11 @@ def test_the_split_gives_each_factor_and_the_measured_whole():
     assert "loss" not in text
 
 
+def test_a_single_step_is_its_own_whole():
+    text = waterfall.split_sentence(waterfall.parts_of(chain())[1])
+    assert "single numbers" in text and "ogether" not in text
+
+
 def test_a_loss_and_an_unresolved_factor_are_told_as_such():
     there = case({"lists": 1.0e6, "lists_sum": 2.0e6, "ijk": 2.0e6})
     text = waterfall.split_sentence(waterfall.layers((there, FIRST)))
@@ -141,7 +146,7 @@ def test_without_a_resolved_gain_no_layer_is_most_expensive():
 
 def test_the_prediction_furthest_off_is_named_with_its_direction():
     text = waterfall.judged_sentence(chain(), {"bytecode": 2.5, "objects": 400.0})
-    assert "0 of 2 predictions" in text
+    assert "inside the measured intervals: 0 of 2." in text
     assert re.search(r"furthest off is objects: predicted 400×.* more than it has", text)
     text = waterfall.judged_sentence(chain(), {"bytecode": 2.5, "objects": 1.0})
     assert re.search(r"furthest off is objects: predicted 1.00×.* less than it has", text)
@@ -150,7 +155,15 @@ def test_the_prediction_furthest_off_is_named_with_its_direction():
 def test_predictions_inside_their_intervals_are_told_so():
     right = {layer.removes: layer.factor.value for layer in chain() if layer.factor}
     text = waterfall.judged_sentence(chain(), right)
-    assert text == "All 3 predictions lie inside the measured intervals."
+    assert text == "Predictions inside the measured intervals: 3 of 3."
+
+
+def test_predictions_are_not_judged_by_unstable_runs():
+    shaken = waterfall.layers((SHAKEN, FIRST))
+    text = waterfall.judged_sentence(shaken, {"bytecode": 400.0})
+    assert text == "No prediction can be judged by this run."
+    text = waterfall.judged_sentence([*shaken, *chain()[3:]], {"objects": 9.0, "single numbers": 1})
+    assert "0 of 1. The furthest off is single numbers" in text
 
 
 def test_the_table_has_a_row_for_each_step_with_prediction_beside_measurement():
@@ -190,14 +203,16 @@ class Ceilings:
 
 def test_a_share_is_of_as_many_cores_as_the_kernel_uses():
     there = case({"lists": 2.0e6, "ijk": 2.0e4})  # 0.001 and 0.1 GFLOP/s
-    text = plain(loops.share_sentence(there, ["lists", "ijk"], Ceilings(0.2), {"ijk": 2}))
-    assert re.search(r"`lists` 0\.(49|50)\d* % \(.* of one core's roof and `ijk` 2[45]\.", text)
-    assert text.endswith("of the roof of 2 cores.")
+    text = plain(loops.share_sentence(there, ["lists", "ijk"], Ceilings(0.2)))
+    assert re.search(r"`lists` reaches 0\.(49|50)\d* % .* and `ijk` reaches (49|50)\.", text)
+    assert text.endswith("of one core's roof.")
+    text = plain(loops.share_sentence(there, ["ijk"], Ceilings(0.2), threads=2))
+    assert re.search(r"`ijk` reaches 2[45]\.\d % .* of the roof of 2 cores\.$", text)
 
 
 def test_a_share_above_the_roof_is_an_error_and_no_sentence():
     with pytest.raises(RoofError):
-        loops.share_sentence(case({"ijk": 2.0e4}), ["ijk"], Ceilings(0.01), {})
+        loops.share_sentence(case({"ijk": 2.0e4}), ["ijk"], Ceilings(0.01))
 
 
 # First calls, sums, integers
