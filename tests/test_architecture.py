@@ -97,6 +97,12 @@ def test_imports_point_down():
     assert {path: rooms for path, rooms in upwards.items() if rooms} == {}
 
 
+def test_only_what_measures_the_machine_itself_is_written_with_registers():
+    compiled = {name(path) for path in MODULES if room(path) == "timing"}
+    compiled = {path for path in compiled if "simd" in rooms_imported(ROOT / path)}
+    assert compiled == {"accel/timing/chase.py", "accel/timing/probes.py"}
+
+
 def test_drawing_and_typesetting_stay_on_top():
     misplaced = [
         f"{name(path)} loads {library}"

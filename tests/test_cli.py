@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 import pytest
+import synthetic_roofs
 from processes import comes_true, has_ended
 from typer.testing import CliRunner
 
 from accel import build as building
 from accel import cli
-from accel.timing import machine
+from accel.timing import MeasurementError, machine, roofs
 
 #: Sphinx stops here, as it does while a script measures: a child works, and it waits.
 WAITING_CONF = """
@@ -118,6 +119,67 @@ def test_a_forced_blas_kernel_is_warned_of(accel, monkeypatch):
     assert "Warning: OPENBLAS_CORETYPE=Haswell is set" in accel("machine").stdout
     warnings = json.loads(accel("machine", "--json").stdout)["warnings"]
     assert any("OPENBLAS_CORETYPE=Haswell" in warning for warning in warnings)
+
+
+# --- roofs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked_for(monkeypatch):
+    """What the command asked of `roofs.here`; it gets those of an invented machine."""
+    wishes = []
+
+    def here(**wish):
+        wishes.append(wish)
+        return synthetic_roofs.roofs()
+
+    monkeypatch.setattr(roofs, "here", here)
+    return wishes
+
+
+def test_without_the_option_no_roof_is_looked_up(accel, asked_for):
+    assert accel("machine").exit_code == 0
+    assert asked_for == []
+
+
+def test_roofs_are_printed_as_tables_with_intervals_and_age(accel, asked_for):
+    answer = accel("machine", "--roofs")
+    assert answer.exit_code == 0
+    assert asked_for == [{"remeasure": False, "complete": True}]
+    text = answer.stdout.replace("\N{NO-BREAK SPACE}", " ")
+    for words in ("float32        1   512 bits", "(224–224 GFLOP/s)", "L2", "One access"):
+        assert words in text
+    assert "8 independent chains" in text and " ago, in 6 fresh processes" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("options", [("--remeasure",), ("--roofs", "--remeasure")])
+def test_measuring_again_is_asked_for_by_its_own_name(accel, asked_for, options):
+    assert accel("machine", *options).exit_code == 0
+    assert asked_for == [{"remeasure": True, "complete": True}]
+
+
+def test_roofs_in_json_are_part_of_the_one_object(accel, asked_for):
+    answer = accel("machine", "--roofs", "--json")
+    facts = json.loads(answer.stdout)
+    assert answer.stderr == ""
+    assert [level["name"] for level in facts["roofs"]["levels"]] == ["L1", "L2", "L3", "memory"]
+    assert facts["roofs"]["parallel_misses"]["chains"] == 8
+
+
+@pytest.mark.parametrize(
+    "error", [roofs.RoofError("no [bold]room[/bold]"), MeasurementError("no [bold]room[/bold]")]
+)
+def test_roofs_that_cannot_be_known_are_status_1_and_the_reason(accel, monkeypatch, error):
+    def here(**wish):
+        raise error
+
+    monkeypatch.setattr(roofs, "here", here)
+    answer = accel("machine", "--roofs")
+    assert answer.exit_code == 1
+    assert answer.stdout == ""
+    assert answer.stderr.splitlines() == [
+        "The roofs of this machine are not known.", "no [bold]room[/bold]",
+    ]  # fmt: skip
 
 
 # --- build ---------------------------------------------------------------------------------------
