@@ -126,7 +126,7 @@ def _rows(claim: Claim, result: Result, scale: Callable[[float], float]) -> str:
     rows = "".join(
         f'<tr><td class="number">{escape(finding.label)}</td>'
         f'<td class="chart">{_chart(claim, finding, scale)}</td>'
-        f"<td>{escape(_measured(claim, finding))}</td></tr>"
+        f"<td>{_measured(claim, finding)}</td></tr>"
         for finding in result.findings
     )
     if not result.findings:
@@ -141,11 +141,11 @@ def _with_code(text: str) -> str:
 
 
 def _measured(claim: Claim, finding: Finding) -> str:
-    """The value in its unit, what else is known of it, and whether it may be used."""
-    parts = [measured_words(finding, claim.quantity), finding.detail]
+    """The value in its unit, whether it may be used, and below what else is known of it."""
+    text = escape(measured_words(finding, claim.quantity))
     if finding.verdict in ("not resolved", "unstable"):
-        return " ".join(filter(None, (", ".join(filter(None, parts)), finding.verdict)))
-    return ", ".join(filter(None, parts))
+        text += f" {finding.verdict}"
+    return text + (f"<br><small>{escape(finding.detail)}</small>" if finding.detail else "")
 
 
 def _scale(claim: Claim, findings: Sequence[Finding]) -> Callable[[float], float]:
