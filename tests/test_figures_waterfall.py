@@ -81,8 +81,8 @@ def test_intervals_are_written_where_there_is_room(picture):
 def test_what_is_no_gain_is_called_so_and_drawn_hollow(picture, one):
     svg = picture().svg(one)
     shown = text_of(svg)
-    assert any(text.endswith(" not resolved") for text in shown)
-    assert any(text.endswith(" slower") for text in shown)
+    assert any(text.endswith("not resolved") for text in shown)
+    assert any(text.endswith("slower") for text in shown)
     filled, hollow = bars(svg, one)
     assert (len(filled), len(hollow)) == (2, 3)  # gains; a size, no difference, a loss
 

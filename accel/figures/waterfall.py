@@ -155,7 +155,10 @@ def _bar_words(look: Look, layer: Layer) -> str:
     text = words.factor(layer.factor.value)
     if not look.narrow:
         text = words.with_interval(layer.factor, words.factor)
-    return text if layer.verdict == "faster" else f"{text} {layer.verdict}"
+    if layer.verdict == "faster":
+        return text
+    separator = "\n" if look.narrow else " "
+    return f"{text}{separator}{layer.verdict}"
 
 
 def _beside(ax: Axes, look: Look, y: int, low: float, high: float, text: str) -> None:
@@ -165,7 +168,7 @@ def _beside(ax: Axes, look: Look, y: int, low: float, high: float, text: str) ->
     at, offset, align = (low, -6, "right") if middle > 0.5 else (high, 6, "left")
     ax.annotate(
         text, (at, y), xytext=(offset, 0), textcoords="offset points", va="center", ha=align,
-        size=LABEL_SIZE, color=look.palette.ink, zorder=5,
+        size=LABEL_SIZE, color=look.palette.ink, zorder=5, linespacing=1.0,
         bbox={"facecolor": look.palette.background, "edgecolor": "none", "pad": 1.0},
     )  # fmt: skip
 
