@@ -62,6 +62,9 @@ def _leave_out_of_collections() -> None:
 
 # Arithmetic
 
+#: No register has more lanes, and no processor more registers, than this.
+LARGEST = 64
+
 
 @intrinsic
 def _step(context, chains, factor, summand):
@@ -124,13 +127,13 @@ def _tile(dtype: str, bits: int, chains: int) -> Tile:
     return Tile(vector(dtype, bits // (8 * np.dtype(dtype).itemsize)), chains, 1)
 
 
-def _run_chains(bits: int, start: np.ndarray, factor, steps: int, widest: int, out) -> None:
+def _run_chains(bits: int, start: np.ndarray, factor, chains, steps, widest, out) -> None:
     """Do the work of `steps` of the widest registers in registers of `bits`.
 
     Narrower registers take more steps, each by a smaller summand: the results agree.
     """
     more = widest // bits
-    tile = _tile(start.dtype.name, bits, start.size)
+    tile = _tile(start.dtype.name, bits, chains)
     arguments = tile, start, factor, start.dtype.type(1 / more), steps * more, out
     if len(out) == 1:
         _vector_chains(*arguments, 0)
@@ -138,17 +141,17 @@ def _run_chains(bits: int, start: np.ndarray, factor, steps: int, widest: int, o
         _vector_chains_everywhere(*arguments)
 
 
-def fma_128(start, factor, steps, widest, out) -> None:
+def fma_128(start, factor, chains, steps, widest, out) -> None:
     """Run chains of fused multiply-adds in registers of 128 bits; see `fma_512`."""
-    _run_chains(128, start, factor, steps, widest, out)
+    _run_chains(128, start, factor, chains, steps, widest, out)
 
 
-def fma_256(start, factor, steps, widest, out) -> None:
+def fma_256(start, factor, chains, steps, widest, out) -> None:
     """Run chains of fused multiply-adds in registers of 256 bits; see `fma_512`."""
-    _run_chains(256, start, factor, steps, widest, out)
+    _run_chains(256, start, factor, chains, steps, widest, out)
 
 
-def fma_512(start, factor, steps, widest, out) -> None:
+def fma_512(start, factor, chains, steps, widest, out) -> None:
     """Run chains of fused multiply-adds in registers of 512 bits, in as many threads as rows.
 
     Each step is ``x * factor + summand`` with the factor 1, which the compiler cannot
@@ -157,10 +160,13 @@ def fma_512(start, factor, steps, widest, out) -> None:
 
     Parameters
     ----------
-    start : ndarray, shape (chains,), float32 or float64
-        Zeros: where each chain begins.
+    start : ndarray, shape (64,), float32 or float64
+        Zeros, as many as there are chains, or lanes in a register, or more: where each
+        chain begins is the product of two of them.
     factor : float32 or float64
         1.
+    chains : int
+        Registers that are summed in.
     steps : int
         Multiply-adds per chain in registers as wide as the widest; narrower ones make
         more steps of less, so that all widths do the same work.
@@ -174,10 +180,10 @@ def fma_512(start, factor, steps, widest, out) -> None:
     ``2 * chains * lanes * steps`` FLOPs per thread, with the lanes of the widest
     registers; no memory traffic.
     """
-    _run_chains(512, start, factor, steps, widest, out)
+    _run_chains(512, start, factor, chains, steps, widest, out)
 
 
-def fma_scalar(start, factor, steps, widest, out) -> None:
+def fma_scalar(start, factor, chains, steps, widest, out) -> None:
     """Run chains of single numbers, doing the work of `fma_512`; in one thread only.
 
     Raises
@@ -188,17 +194,25 @@ def fma_scalar(start, factor, steps, widest, out) -> None:
     if len(out) != 1:
         raise ValueError(f"fma_scalar runs in 1 thread, not in {len(out)}")
     more = widest // (8 * start.itemsize)
-    _scalar_chains(tuple(start), factor, start.dtype.type(1 / more), steps * more, out)
+    _scalar_chains(tuple(start[:chains]), factor, start.dtype.type(1 / more), steps * more, out)
 
 
 def fma_inputs(dtype: str, threads: int, steps: int, widest: int, chains: int) -> tuple:
-    """Return ``(start, factor, steps, widest, out)``."""
+    """Return ``(start, factor, chains, steps, widest, out)``.
+
+    Raises
+    ------
+    ValueError
+        If there are more than 64 chains.
+    """
+    if chains > LARGEST:
+        raise ValueError(f"{chains} chains are more than {LARGEST}; no register file holds them")
     _leave_out_of_collections()
-    start = np.zeros(chains, dtype)
-    return start, start.dtype.type(1), steps, widest, np.zeros((threads, 2))
+    start = np.zeros(LARGEST, dtype)
+    return start, start.dtype.type(1), chains, steps, widest, np.zeros((threads, 2))
 
 
-def fma_oracle(start, factor, steps, widest, out) -> tuple:
+def fma_oracle(start, factor, chains, steps, widest, out) -> tuple:
     """Return what every lane has counted, and no tolerance: all of it is exact.
 
     Raises

@@ -44,9 +44,9 @@ def test_as_few_steps_as_there_can_be_are_counted_too(steps):
 
 
 def test_a_skipped_step_is_a_wrong_answer():
-    start, factor, steps, widest, out = probes.fma_inputs("float32", 1, 100, 512, 12)
-    probes.fma_512(start, factor, steps - 1, widest, out)
-    assert "expected 100" in difference(out, *probes.fma_oracle(start, factor, steps, widest, out))
+    *first, steps, widest, out = probes.fma_inputs("float32", 1, 100, 512, 12)
+    probes.fma_512(*first, steps - 1, widest, out)
+    assert "expected 100" in difference(out, *probes.fma_oracle(*first, steps, widest, out))
 
 
 def test_the_largest_count_fits_the_mantissa_and_one_more_is_refused():
@@ -55,6 +55,16 @@ def test_the_largest_count_fits_the_mantissa_and_one_more_is_refused():
     assert probes.fma_oracle(*fitting)[0][0, 0] == most
     with pytest.raises(ValueError, match="more than float32 can count"):
         probes.fma_oracle(*probes.fma_inputs("float32", 1, most + 1, 512, 12))
+
+
+@pytest.mark.parametrize("chains", [1, 16, 64])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_chains_begin_at_zeros_of_their_own_and_read_nothing_beside_them(dtype, chains):
+    start, *_ = probes.fma_inputs(dtype, 1, 1, 512, chains)
+    widest = probes._tile(dtype, 512, chains)
+    assert start.size >= max(chains, widest.columns)  # loads check no bounds
+    with pytest.raises(ValueError, match="65 chains are more than 64"):
+        probes.fma_inputs(dtype, 1, 1, 512, 65)
 
 
 def test_scalar_chains_refuse_several_threads():
@@ -79,8 +89,8 @@ def optimised(function, *arguments):
 
 
 def test_chains_stay_apart_and_are_fused_multiply_adds_of_whole_registers():
-    start, factor, steps, _, out = probes.fma_inputs("float32", 1, 5, 256, 12)
-    tile = probes._tile("float32", 256, 12)
+    start, factor, chains, steps, _, out = probes.fma_inputs("float32", 1, 5, 256, 12)
+    tile = probes._tile("float32", 256, chains)
     code = optimised(probes._vector_chains, tile, start, factor, start[0], steps, out, 0)
     made = re.findall(r"= (?:tail )?call <8 x float> @llvm\.fma\.v8f32", code)
     # A loop over a dozen chains; merged ones would leave a single multiply-add.
