@@ -7,8 +7,6 @@ feed each of them the contrary data.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from accel.timing import levels, words
@@ -281,62 +279,3 @@ def stride_sentence(record: Record, kernel: str, element_bytes: int) -> Sentence
         f"An element that is used costs {words.listed(said)}. A line holds {line} of them, "
         f"so at stride {line} each pays for a line of its own."
     )
-
-
-Finder = Callable[[Sequence[int], Sequence[float]], float]
-
-
-def check_l2(find: Finder, record: Record | None = None) -> list[str]:
-    """Try a function that finds the second cache on curves whose second cache is known.
-
-    Parameters
-    ----------
-    find : callable
-        ``find(footprints, values) -> float``: footprints in bytes, rising; the time of an
-        access in each; returns the capacity of the second level, in bytes.
-    record : Record, optional
-        A latency staircase, held against what its system states.
-
-    Returns
-    -------
-    list of str
-        One complaint for each curve where the answer is not within a factor of two;
-        empty if all are.
-    """
-    trials = [
-        (f"a made-up machine with an L2 of {size_words(l2)}", *_made_up(l1, l2, l3), l2)
-        for l1, l2, l3 in _MADE_UP
-    ]
-    if record is not None:
-        stated = levels.cache_sizes(record.machine)
-        if 2 in stated:
-            footprints, times = staircase(record)
-            values = [time.value for time in times]
-            trials.append(("the machine of the record", footprints, values, stated[2]))
-    complaints = []
-    for name, footprints, values, size in trials:
-        answer = find(footprints, values)
-        if not size / levels.AGREEMENT <= answer <= size * levels.AGREEMENT:
-            wanted = f"within a factor of two of {size_words(size)}"
-            got = size_words(answer) if 0 < answer < math.inf else f"{answer} bytes"
-            complaints.append(f"{name}: found {got}, expected {wanted}")
-    return complaints
-
-
-#: Capacities of invented machines, in bytes.
-_MADE_UP = tuple(
-    (l1 * 2**10, l2 * 2**10, l3 * 2**20)
-    for l1, l2, l3 in ((32, 256, 8), (48, 2048, 32), (128, 12288, 96), (64, 512, 4))
-)
-
-
-def _made_up(l1: int, l2: int, l3: int) -> tuple[list[int], list[float]]:
-    """A curve with sharp steps, a TLB's small one between, and some noise."""
-    footprints = [round(4096 * 2 ** (half / 2)) for half in range(31)]
-    values = []
-    for place, footprint in enumerate(footprints):
-        time = 1.2 if footprint <= l1 else 4.0 if footprint <= l2 else 15.0
-        time = 90.0 if footprint > l3 else time
-        time *= 1.15 if footprint > l2 / 2 else 1.0
-        values.append(time * (1 + 0.03 * math.sin(7.0 * place)))
-    return footprints, values

@@ -223,13 +223,14 @@ report.paragraph(
 #
 # .. code-block:: python
 #
-#     from accel.timing import load, mountain
+#     from accel.timing import load, staircases
 #
 #     def find_l2(footprints, values):
 #         fast = [f for f, v in zip(footprints, values) if v < 2 * values[0]]
 #         return fast[-1]
 #
-#     for complaint in mountain.check_l2(find_l2, load("mountain.latency")):
+#     latency = load("mountain.latency")
+#     for complaint in staircases.check_l2(find_l2, latency):
 #         print(complaint)
 #
 # **Next need.** Every roof has now been measured, and each of them says how fast
