@@ -129,10 +129,17 @@ def strided_sum_one(x, stride, out):
     out : ndarray, shape (1,)
         Overwritten.
 
+    Raises
+    ------
+    ValueError
+        If `stride` is below 1, or `out` has not one element.
+
     Cost
     ----
     ``ceil(n / stride)`` additions, and a cache line for each, unless lines are shared.
     """
+    if stride < 1 or out.size != 1:
+        raise ValueError("strided_sum: stride must be at least 1, and out have one element")
     total = x.dtype.type(0)
     for i in range(0, x.size, stride):
         total += x[i]
@@ -160,10 +167,17 @@ def strided_sum_eight(x, stride, out):
     out : ndarray, shape (1,)
         Overwritten.
 
+    Raises
+    ------
+    ValueError
+        If `stride` is below 1, or `out` has not one element.
+
     Cost
     ----
     As `strided_sum_one`.
     """
+    if stride < 1 or out.size != 1:
+        raise ValueError("strided_sum: stride must be at least 1, and out have one element")
     a = b = c = d = e = f = g = h = x.dtype.type(0)
     count = (x.size + stride - 1) // stride
     whole = count // SUMS * SUMS * stride
@@ -262,11 +276,18 @@ def column_walk(x, out):
     out : ndarray, shape (columns,)
         Overwritten.
 
+    Raises
+    ------
+    ValueError
+        If `out` has not one element for each column.
+
     Cost
     ----
     ``rows columns`` additions; as many lines read where none survives, ``rows`` where
     all do and a row is no longer than a line.
     """
+    if out.size != x.shape[1]:
+        raise ValueError("column_sums: out must have one element for each column of x")
     for column in range(x.shape[1]):
         total = x.dtype.type(0)
         for row in range(x.shape[0]):
@@ -311,10 +332,17 @@ def rows_first(x, out):
     out : ndarray, shape (columns,)
         Overwritten.
 
+    Raises
+    ------
+    ValueError
+        If `out` has not one element for each column.
+
     Cost
     ----
     ``rows columns`` additions; each line of `x` read once.
     """
+    if out.size != x.shape[1]:
+        raise ValueError("column_sums: out must have one element for each column of x")
     for column in range(x.shape[1]):
         out[column] = 0
     for row in range(x.shape[0]):
@@ -387,6 +415,7 @@ def page_walk(nodes, first, visits, out):
     ----------
     nodes : ndarray, shape (records words,), uint64
         In the first two words of each record: where the next one begins, and its value.
+        Not checked: as the layouts above make it.
     first : uint64
         Where the first record begins.
     visits : int

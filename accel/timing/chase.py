@@ -158,7 +158,7 @@ def chase(nodes, state, steps, out):
     Parameters
     ----------
     nodes : ndarray, shape (8 n,), uint64
-        As `walk` returns it.
+        As `walk` returns it; not checked.
     state : ndarray, shape (1,), uint64
         Where to begin; overwritten with where it stopped.
     steps : int
@@ -212,7 +212,7 @@ def chase_together(nodes, state, steps, out):
     Parameters
     ----------
     nodes : ndarray, shape (8 n,), uint64
-        As `walk` returns it.
+        As `walk` returns it; not checked.
     state : ndarray, shape (d,), uint64
         Where each chain begins; overwritten with where it stopped.
     steps : int

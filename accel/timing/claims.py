@@ -99,7 +99,8 @@ def judge(
         groups.setdefault(place(finding.interval, low, high), []).append(finding)
     kind, cases = _kind(groups)
     own = {"confirmed": quantity.inside, "above": quantity.above, "below": quantity.below}
-    opening = (own | _OPENINGS)[kind].format(claimed=quantity.claimed(low, high), cases=_labels(cases))
+    claimed = quantity.claimed(low, high)
+    opening = (own | _OPENINGS)[kind].format(claimed=claimed, cases=_labels(cases))
     sentences = [opening, *_details(groups, quantity)]
     dropped = [finding for finding in findings if finding.verdict == "unstable"]
     if dropped:

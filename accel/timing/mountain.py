@@ -81,7 +81,7 @@ def found_levels(record: Record) -> list[Level]:
 
 
 def latency_ratio(record: Record) -> Interval:
-    """Return how many times longer an access takes in the largest footprint than in the smallest."""
+    """Return how many times longer an access takes in the largest footprint than the smallest."""
     _, times = staircase(record)
     return quotient(times[-1], times[0])
 

@@ -57,6 +57,21 @@ def test_a_stride_below_one_is_refused(stride):
         operation("strided_sum").inputs(n=10, stride=stride)
 
 
+@pytest.mark.parametrize("step", ladder("strided_sum"), ids=lambda step: step.name)
+@pytest.mark.parametrize(("stride", "places"), [(0, 1), (-1, 1), (1, 0), (1, 2)])
+def test_kernels_refuse_strides_and_outputs_that_make_no_sense(step, stride, places):
+    with pytest.raises(ValueError, match="strided_sum: stride must be at least 1"):
+        step.function(np.ones(10), stride, np.zeros(places))
+
+
+@pytest.mark.parametrize("step", ladder("column_sums"), ids=lambda step: step.name)
+@pytest.mark.parametrize("places", [0, 2, 4])
+def test_kernels_refuse_an_output_of_another_width(step, places):
+    x, _ = operation("column_sums").inputs(rows=5, columns=3)
+    with pytest.raises(ValueError, match="column_sums: out must have one element for each"):
+        step.function(*step.adapt(x, np.zeros(places, np.float32)))
+
+
 @pytest.mark.parametrize(
     ("columns", "apart"), [(1, 4096), (16, 4096), (1024, 4096), (1025, 8192), (0, 4096)]
 )

@@ -45,7 +45,8 @@ def test_the_prediction_states_the_model_and_its_numbers():
 @pytest.mark.parametrize(
     ("predicted", "opening"),
     [
-        (Interval(10, 9, 11, 0.97), "Bandwidth does not predict latency: an access far away takes 7"),
+        (Interval(10, 9, 11, 0.97),
+         "Bandwidth does not predict latency: an access far away takes 7"),
         (Interval(200, 190, 210, 0.97),
          "Bandwidth does not predict latency: an access far away takes only 7"),
         (Interval(75, 70, 80, 0.97), "Bandwidth may predict latency here: an access far away"),
