@@ -199,6 +199,11 @@ def _check_argument(name: str, value: Any) -> None:
             f"argument {name} is a {type(value).__name__}, whose accesses cannot be seen; count "
             "a kernel that takes arrays"
         )
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+        raise CountError(
+            f"argument {name}: expected a plain array, got {type(value).__name__}, which may "
+            "touch more than its elements; pass np.asarray of it"
+        )
     if isinstance(value, np.ndarray) and value.dtype.kind not in "biufc":
         raise CountError(f"argument {name}: expected an array of numbers, got {value.dtype}")
 

@@ -22,6 +22,7 @@ What is counted, and what that means:
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -147,13 +148,10 @@ class Counted(Elements, np.lib.mixins.NDArrayOperatorsMixin):
             blank = Counted._blank(function(*_bare(arguments), **_bare(keywords)), self._log)
             flush(self._log, [blank._column(blank._addresses, write=True)] * LIKE[function])
             return blank
-        if function in REDUCTIONS:
-            first, *rest = arguments
-            how = {"axis": None, **dict(zip(("axis", "dtype"), rest, strict=False)), **keywords}
-            return REDUCTIONS[function].reduce(first, **how)
-        if function is np.mean:
-            return arguments[0].mean(*arguments[1:], **keywords)
-        if function not in MOVES | READ_ONCE or keywords.get("out") is not None:
+        if function in REDUCTIONS or function is np.mean:
+            first, *how = inspect.signature(function).bind(*arguments, **keywords).arguments.items()
+            return _reduced(function, first[1], dict(how))
+        if function not in MOVES | READ_ONCE:
             raise CountError(
                 f"np.{function.__name__} on a counted array: which elements it touches, and how "
                 "often, is not known; write it with loops, operators or ufuncs"
@@ -161,8 +159,14 @@ class Counted(Elements, np.lib.mixins.NDArrayOperatorsMixin):
         self._log.unordered[f"np.{function.__name__}"] = None
         if function in READ_ONCE:
             self._log.unseen[f"np.{function.__name__} has no agreed number of FLOPs"] = None
-        reads = _reads(list(_found(arguments)) + list(_found(keywords)))
-        return Counted._new(function(*_bare(arguments), **_bare(keywords)), self._log, reads)
+        arrays = [*_found(arguments), *_found(keywords)]
+        result = function(*_bare(arguments), **_bare(keywords))
+        targets = [each for each in arrays if each._values is result]  # it was given an `out`
+        reads = _reads([each for each in arrays if each._values is not result])
+        if not targets:
+            return Counted._new(result, self._log, reads)
+        flush(self._log, [*reads, targets[0]._column(targets[0]._addresses, write=True)])
+        return targets[0]
 
 
 def argument(values: np.ndarray, name: str, lowest: int, log: Log) -> Counted:
@@ -174,6 +178,17 @@ def argument(values: np.ndarray, name: str, lowest: int, log: Log) -> Counted:
 def made_here(values: np.ndarray, log: Log, written: bool) -> Counted:
     """Return an array that the function made from nothing but numbers."""
     return Counted._new(values, log, []) if written else Counted._blank(values, log)
+
+
+def _reduced(function: Any, array: Counted, how: dict) -> Any:
+    """Return a reduction, done as NumPy does it: a mean is a sum and a division in place."""
+    if function is not np.mean:
+        return REDUCTIONS[function].reduce(array, **{"axis": None, **how})
+    if not set(how) <= {"axis", "keepdims"}:
+        raise CountError(
+            f"np.mean with {', '.join(sorted(how))} cannot be counted; only axis and keepdims can"
+        )
+    return array.mean(**how)
 
 
 def _view_or_copy(array: Any, function, *arguments, **keywords) -> Counted:

@@ -53,14 +53,14 @@ class Copies:
         copy.__kwdefaults__ = original.__kwdefaults__
         self.made[id(original)] = copy
         for each in sorted(set(_globals_of(original.__code__)) & set(namespace)):
-            namespace[each] = self._twin(namespace[each], each, name)
+            namespace[each] = self.twin(namespace[each], each, name)
         for cell, old, each in zip(
             cells, original.__closure__ or (), original.__code__.co_freevars, strict=True
         ):
-            cell.cell_contents = self._twin(old.cell_contents, each, name)
+            cell.cell_contents = self.twin(old.cell_contents, each, name)
         return copy
 
-    def _twin(self, value: Any, name: str, user: str) -> Any:
+    def twin(self, value: Any, name: str, user: str) -> Any:
         """Return what stands in for something that a function refers to."""
         if value is np:
             return CountingNumPy(self.log)
@@ -84,9 +84,11 @@ class Copies:
                 f"{user} uses {own_name}: what its functions touch is not known; use functions "
                 "of numpy itself, or loops"
             )
+        if isinstance(value, ModuleType) and _ours(value):
+            return CountingModule(self, value, user)
         original = _original(value) if callable(value) and not isinstance(value, type) else None
-        ours = _room(original).partition(".")[0] not in {"numpy", "numba", *sys.stdlib_module_names}
-        return self.of(original) if isinstance(original, FunctionType) and ours else value
+        copied = isinstance(original, FunctionType) and _ours(original)
+        return self.of(original) if copied else value
 
 
 def _original(function: Any) -> Any:
@@ -110,6 +112,11 @@ def _compiled_only(value: Any) -> bool:
     return type(value).__module__.startswith("numba") and not hasattr(value, "py_func")
 
 
+def _ours(value: Any) -> bool:
+    """Return whether code may use arrays in ways of its own: whatever is no library below us."""
+    return _room(value).partition(".")[0] not in {"numpy", "numba", *sys.stdlib_module_names}
+
+
 def _room(value: Any) -> str:
     """Return the module something comes from."""
     if isinstance(value, ModuleType):
@@ -125,6 +132,18 @@ def _globals_of(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _globals_of(constant)
+
+
+class CountingModule:
+    """A module whose functions are copies that count."""
+
+    def __init__(self, copies: Copies, module: ModuleType, user: str):
+        self._copies = copies
+        self._module = module
+        self._user = user
+
+    def __getattr__(self, name: str) -> Any:
+        return self._copies.twin(getattr(self._module, name), name, self._user)
 
 
 class CountingNumPy:

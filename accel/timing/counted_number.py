@@ -61,6 +61,9 @@ class CountedNumber:
     def __repr__(self) -> str:
         return f"CountedNumber({self.value!r})"
 
+    def __format__(self, form: str) -> str:
+        return format(self.value, form)
+
     def __index__(self) -> int:
         return operator.index(self.value)
 

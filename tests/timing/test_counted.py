@@ -3,6 +3,7 @@
 import functools
 import math
 import operator
+from types import ModuleType
 
 import numba
 import numpy as np
@@ -300,6 +301,30 @@ def test_matrix_products_read_each_operand_once_and_have_no_order():
         assert counts.trace
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, out: np.sum(x, 0, None, out), lambda x, out: np.sum(x, axis=0, out=out),
+        lambda x, out: np.max(x, 0, out), lambda x, out: x.sum(axis=0, out=out),
+        lambda x, out: np.add.reduce(x, 0, None, out), lambda x, out: np.cumsum(x[0], 0, None, out),
+        lambda x, out: np.concatenate([x[0, :2], x[0, 2:]], out=out),
+        lambda x, out: np.add(x[0], x[1], out),
+    ],
+)  # fmt: skip
+def test_a_result_given_by_place_or_by_name_is_written_not_read(function):
+    x, out = ones(3, 4), np.zeros(4)
+    counts = count(function, (x, out))
+    assert (counts.reads["out"], counts.writes["out"]) == (0, 4)
+    assert counts.allocations == 0
+    assert out.all()
+
+
+def test_a_product_with_its_result_given_by_place_writes_it():
+    counts = count(np.dot, (ones(3, 4), ones(4, 3), ones(3, 3)))
+    assert counts.reads == {"a": 12, "b": 12, "out": 0}
+    assert counts.writes == {"a": 0, "b": 0, "out": 9}
+
+
 def test_arrays_that_share_memory_share_their_footprint():
     x = ones(6)
     counts = count(np.add, (x[:4], x[2:], x[:4]))
@@ -444,6 +469,14 @@ def with_an_imported_maker(x):
     return buffer
 
 
+MODULE = ModuleType("elsewhere")
+MODULE.with_a_buffer = with_a_buffer
+
+
+def through_a_module(x, out):
+    MODULE.with_a_buffer(x, out)
+
+
 def countdown(x, n):
     return 0.0 if n == 0 else x[n - 1] + countdown(x, n - 1)
 
@@ -474,6 +507,12 @@ def test_functions_that_a_function_calls_are_counted_too():
     assert accesses(closed_over(3.0), ones(4)) == (4, 4)
 
 
+def test_functions_reached_through_their_module_are_counted_too():
+    counts = count(through_a_module, (ones(3), ones(3)))
+    assert counts.allocations == 1
+    assert counts.total_bytes == 8 * 12
+
+
 def test_arrays_that_a_function_makes_are_temporaries():
     counts = count(with_a_buffer, (ones(3), ones(3)))
     assert (counts.allocations, counts.allocated_bytes) == (1, 24)
@@ -492,6 +531,16 @@ def test_code_for_numba_runs_as_the_python_it_was_compiled_from():
     assert (counts.reads, counts.writes) == ({"x": 3, "out": 0}, {"x": 0, "out": 3})
     assert counts.operations == {"multiply": 3}
     assert not compiled.signatures
+
+
+def test_numbers_can_be_printed():
+    seen = []
+
+    def show(x):
+        seen.append(f"{x[1]:.2f}")
+
+    assert accesses(show, np.arange(3.0)) == (1, 0)
+    assert seen == ["1.00"]
 
 
 def test_the_function_itself_is_left_as_it_was():
@@ -522,6 +571,8 @@ def closes_over_an_array():
     [
         (read_one, ([[1.0]],), "argument x is a list"),
         (read_one, (np.array([["a"]]),), "argument x: expected an array of numbers, got <U1"),
+        (read_one, (np.ma.ones((2, 2)),), "expected a plain array, got MaskedArray"),
+        (lambda x: np.mean(x, dtype="float32"), (ones(3),), "np.mean with dtype cannot"),
         (uses_a_table, (ones(3),), "uses the array TABLE, which is no argument"),
         (closes_over_an_array(), (ones(3),), "uses the array table"),
         (makes_plain, (ones(3),), "np.asarray in a counted function"),
