@@ -10,8 +10,8 @@ which way must it be asked?
 
 The source document has a table for this, of caches and the clock cycles an access to
 each takes. Its key insight is that "keeping data in cache and accessing memory in
-cache-friendly patterns provides dramatic speedups". The insight will hold. The
-numbers in the table will not.
+cache-friendly patterns provides dramatic speedups". Here both are put to the test,
+the numbers of the table and the insight.
 
 **Predict.** Page 1 measured how many bytes per second loads deliver. If time is
 bytes over bandwidth, that settles how long one access takes, near and far:
@@ -87,17 +87,18 @@ report.paragraph(
 
 # %%
 # The source gives an access 1–2 cycles in the first cache, 3–10 in the second and
-# 100–300 in memory. The :doc:`claims ledger </claims>` strikes its
-# table through, line by line, beside these measurements. Its sizes are of another
-# decade, too. Where a step is missing, or lies where no cache ends, there are
-# reasons: in a virtual machine the last cache is shared with neighbours who are not
-# asked; near its capacity a cache already loses lines, as its sets fill unevenly;
-# and addresses must be translated, by tables with caches of their own.
+# 100–300 in memory. The :doc:`claims ledger </claims>` holds its table, line by
+# line, against these measurements, and its sizes against those that the system
+# states. Where a step is missing, or lies where no cache ends, there are reasons: in
+# a virtual machine the last cache is shared with neighbours who are not asked; near
+# its capacity a cache already loses lines, as its sets fill unevenly; and addresses
+# must be translated, by tables with caches of their own. The chase asks for large
+# pages to keep that out, and a hypervisor need not grant them.
 #
-# **Explain.** Why is an access so much slower than bandwidth says? Because the loops
-# of the mountain never waited for one line before they asked for the next. John
-# Little's law says how many lines must have been on their way: as many as arrive in
-# a second, times the seconds each one takes.
+# **Explain.** How can memory deliver a line more often than once in the time of an
+# access? Because the loops of the mountain never waited for one line before they
+# asked for the next. John Little's law says how many lines must have been on their
+# way: as many as arrive in a second, times the seconds each one takes.
 
 mountain.little_sentence(here, latency)
 
