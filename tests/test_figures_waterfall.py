@@ -62,7 +62,7 @@ def test_every_look_names_layers_kernels_instruments_and_roofs(picture, one):
     assert {"start", "bytecode", "objects", "larger matrices", "single numbers"} <= shown
     assert {"lists", "lists blocked", "ijk", "ikj", "tiled", "blas", "for comparison"} <= shown
     assert {"interpreter", "compiled", "NumPy"} <= shown
-    assert {"roof of one core", "roof of 2 cores", "n = 20"} <= shown
+    assert {"roof of one core", "roof of 2 cores", "n=20"} <= shown
 
 
 def test_the_same_chain_gives_the_same_file_again(picture):
@@ -99,7 +99,7 @@ def test_alternative_text_gives_every_time_factor_and_verdict(picture):
     words = picture(**WHOLE).words.replace("\N{NO-BREAK SPACE}", " ")
     assert words.startswith("Shown. Time per FLOP: lists 4.0")
     assert re.search(r"lists blocked 2\.0\d µs without bytecode, [12]\.\d+× \([^)]*\);", words)
-    assert re.search(r"ijk [12]\.\d+ ns at n = 20;", words)
+    assert re.search(r"ijk [12]\.\d+ ns at n=20;", words)
     assert re.search(r"ikj .* without single numbers, .*, not resolved;", words)
     assert re.search(r"tiled .* without idle cores, 0\.[45]\d+× .*, slower\.", words)
     assert re.search(r"For comparison, blas 2[45]\.\d ps\.", words)

@@ -15,7 +15,7 @@ from accel.figures.parts import LABEL_SIZE, axes, log_scale, readable
 from accel.timing import words
 from accel.timing.records import CaseView
 from accel.timing.stats import Interval
-from accel.timing.waterfall import Layer, per_flop
+from accel.timing.waterfall import Layer, per_flop, size_of
 
 if TYPE_CHECKING:
     from accel.timing.roofs import Roofs
@@ -128,7 +128,7 @@ def _row(ax: Axes, look: Look, y: int, layer: Layer, before: Layer | None) -> No
     color = palette.of(layer.case.instrument(layer.kernel))
     if before is None:
         ax.plot([now], [y], marker=look.marker(layer.case.instrument(layer.kernel)), color=color)
-        size = f" at n = {layer.case.parameters['n']}" if y == 0 else ""
+        size = f" at {size_of(layer.case)}" if y == 0 else ""
         _beside(ax, look, y, now, now, per_flop(now) + size)
         return
     # From its own run, so that the bar is as long as its factor.
@@ -151,7 +151,7 @@ def _row(ax: Axes, look: Look, y: int, layer: Layer, before: Layer | None) -> No
 def _bar_words(look: Look, layer: Layer) -> str:
     """The factor beside a bar, and what must be said of it."""
     if layer.over is None:
-        return f"n = {layer.case.parameters['n']}"
+        return size_of(layer.case)
     text = words.factor(layer.factor.value)
     if not look.narrow:
         text = words.with_interval(layer.factor, words.factor)
@@ -229,7 +229,7 @@ def describe_waterfall(
     for layer in chain:
         text = f"{readable(layer.kernel)} {per_flop(layer.ns_per_flop.value)}"
         if layer.over is None:
-            text += f" at n = {layer.case.parameters['n']}"
+            text += f" at {size_of(layer.case)}"
         else:
             remark = "" if layer.verdict == "faster" else f", {layer.verdict}"
             text += (

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from accel.timing import noise
-from accel.timing.records import CaseView
+from accel.timing.records import CaseView, describe_parameters
 from accel.timing.report import Sentence, Table, code, floor_text, speedup_sentence, times
 from accel.timing.stats import Interval
-from accel.timing.words import count, duration, factor, listed
+from accel.timing.words import duration, factor, listed
 
 
 @dataclass(frozen=True)
@@ -167,16 +167,22 @@ def table(chain: Sequence[Layer], predicted: Mapping[str, float]) -> Table:
                 layer.removes or "–",
                 code(layer.kernel),
                 layer.case.instrument(layer.kernel),
-                count(layer.case.parameters["n"]),
+                size_of(layer.case),
                 per_flop(layer.ns_per_flop.value),
                 "–" if guess is None else factor(guess),
                 "–" if layer.factor is None else times(layer.factor),
                 layer.verdict or "start",
             ]
         )
-    headers = ["Removed", "Step", "Instrument", "n", "Per FLOP"]
+    headers = ["Removed", "Step", "Instrument", "Size", "Per FLOP"]
     headers += ["Predicted factor", "Measured factor", "Verdict"]
     return Table("One layer at a time", headers, rows)
+
+
+def size_of(case: CaseView) -> str:
+    """Return the parameters of a case that are numbers: ``m=48, n=512``."""
+    numbers = {key: value for key, value in case.parameters.items() if isinstance(value, int)}
+    return describe_parameters(numbers)
 
 
 def per_flop(time_ns: float) -> str:

@@ -171,7 +171,7 @@ def test_the_table_has_a_row_for_each_step_with_prediction_beside_measurement():
     assert len(table.rows) == 5
     start, bytecode = table.rows[0], table.rows[1]
     assert (start[0], start[5], start[6], start[7]) == ("–", "–", "–", "start")
-    assert bytecode[:4] == ["bytecode", "`lists_sum`", "compiled", "10"]
+    assert bytecode[:4] == ["bytecode", "`lists_sum`", "compiled", "n=10"]
     assert bytecode[5] == "3.00×" and bytecode[7] == "faster"
     assert table.rows[2][5] == "–"
 
