@@ -236,8 +236,8 @@ def level_names(ends: Sequence[int], stated: Mapping[int, int]) -> list[str]:
     ends : sequence of int
         Capacities in bytes, as a curve shows them, rising.
     stated : mapping of int to int
-        Number of a cache to its bytes, as the system states them. A cache has the name of
-        the first level that ends at half its size or later.
+        Number of a cache to its bytes, as the system states them. A cache gives its name
+        to the first level that ends at half its size or later.
 
     Returns
     -------
@@ -249,46 +249,13 @@ def level_names(ends: Sequence[int], stated: Mapping[int, int]) -> list[str]:
         place = next((i for i, end in enumerate(ends) if 2 * end >= size), len(ends))
         members[place].append(f"L{number}")
     members[-1].append("memory")
-    return [
-        listed(names) if names else f"level {place}" for place, names in enumerate(members, start=1)
-    ]
-
-
-def _step(curve: Mapping[int, Interval], footprint_bytes: float) -> Interval:
-    """Return the value at the last key not above the footprint, or at the first."""
-    below = [size for size in curve if size <= footprint_bytes]
-    return curve[below[-1] if below else next(iter(curve))]
-
-
-def _find(record: Record, **parameters: Any) -> CaseView:
-    try:
-        return record.case(**parameters)
-    except KeyError:
-        raise _unknown(record, parameters) from None
-
-
-def _unknown(record: Record, parameters: Mapping[str, Any]) -> RoofError:
-    names = list(parameters)
-    known = {
-        records.describe_parameters({name: case.parameters.get(name) for name in names})
-        for case in record.cases
-    }
-    return RoofError(
-        f"{record.experiment}: no roof for {records.describe_parameters(parameters)}; "
-        f"there are {'; '.join(sorted(known))}"
-    )
-
-
-def _require(record: Record, operation: str, parameters: tuple[str, ...]) -> None:
-    """Raise unless a record has a case of this operation, and these parameters in every case."""
-    operations = {case.operation for case in record.cases}
-    if operation not in operations or any(
-        name not in case.parameters for case in record.cases for name in parameters
-    ):
-        raise RoofError(
-            f"{record.experiment}: expected cases of {operation!r} with parameters "
-            f"{', '.join(parameters)}, got {', '.join(sorted(operations))}; measure the roofs again"
-        )
+    names: list[str] = []
+    for place in range(len(members)):
+        # A step inside a cache is often that of a smaller one, which holds translations.
+        whole = next(later[0] for later in members[place:] if later)
+        inside = f"part of {whole}" if stated else f"level {place + 1}"
+        names.append(listed(members[place]) if members[place] else inside)
+    return names
 
 
 def here(remeasure: bool = False, complete: bool = False) -> Roofs:

@@ -134,7 +134,7 @@ roof_words.ladder_verdict(ROOFS)
 # every reason for waiting has been removed, and a real kernel has reasons.
 #
 # **Your turn.** Write the prediction yourself, and explain the gap. The starter code
-# below forgets half of what a register does, and its first check fails. When both
+# below forgets what a register is for, and its first check fails. When both
 # pass, change clock and ports until the last line is near 1. Is there more than one
 # way? What would you have to know to choose?
 #

@@ -185,7 +185,8 @@ def test_levels_end_where_the_curve_says_and_have_the_names_of_their_caches(comp
         ([2**15], {1: 2**15, 2: 2**20}, ["L1", "L2 and memory"]),
         ([2**15, 2**25], {1: 2**15, 2: 2**20, 3: 2**25}, ["L1", "L2 and L3", "memory"]),
         ([2**15, 2**19, 2**24], {1: 2**15, 2: 2**20, 3: 2**25}, ["L1", "L2", "L3", "memory"]),
-        ([2**12, 2**15], {1: 2**15}, ["level 1", "L1", "memory"]),
+        ([2**12, 2**15], {1: 2**15}, ["part of L1", "L1", "memory"]),
+        ([2**15, 2**27], {1: 2**15}, ["L1", "part of memory", "memory"]),
     ],
 )
 def test_a_level_is_called_after_the_caches_that_end_in_it(ends, stated, names):
