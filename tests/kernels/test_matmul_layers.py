@@ -145,7 +145,11 @@ def test_a_worker_s_environment_gives_numba_the_threads_of_the_protocol():
     for count in {1, most}:
         environ, _ = environment(count, process=0)
         done = subprocess.run(
-            [sys.executable, "-c", counting], env=environ, capture_output=True, text=True, check=True
+            [sys.executable, "-c", counting],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert done.stdout.split() == [str(count)] * 2
 

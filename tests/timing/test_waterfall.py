@@ -177,7 +177,8 @@ def test_the_table_has_a_row_for_each_step_with_prediction_beside_measurement():
 
 
 @pytest.mark.parametrize(
-    ("time_ns", "text"), [(12.0, "12.0 ns"), (1.0, "1.00 ns"), (0.0088, "8.80 ps"), (2e3, "2.00 µs")]
+    ("time_ns", "text"),
+    [(12.0, "12.0 ns"), (1.0, "1.00 ns"), (0.0088, "8.80 ps"), (2e3, "2.00 µs")],
 )
 def test_times_below_a_nanosecond_are_in_picoseconds(time_ns, text):
     assert plain(waterfall.per_flop(time_ns)) == text
