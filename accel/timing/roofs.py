@@ -258,6 +258,43 @@ def level_names(ends: Sequence[int], stated: Mapping[int, int]) -> list[str]:
     return names
 
 
+def _step(curve: Mapping[int, Interval], footprint_bytes: float) -> Interval:
+    """Return the value at the last key not above the footprint, or at the first."""
+    below = [size for size in curve if size <= footprint_bytes]
+    return curve[below[-1] if below else next(iter(curve))]
+
+
+def _find(record: Record, **parameters: Any) -> CaseView:
+    try:
+        return record.case(**parameters)
+    except KeyError:
+        raise _unknown(record, parameters) from None
+
+
+def _unknown(record: Record, parameters: Mapping[str, Any]) -> RoofError:
+    names = list(parameters)
+    known = {
+        records.describe_parameters({name: case.parameters.get(name) for name in names})
+        for case in record.cases
+    }
+    return RoofError(
+        f"{record.experiment}: no roof for {records.describe_parameters(parameters)}; "
+        f"there are {'; '.join(sorted(known))}"
+    )
+
+
+def _require(record: Record, operation: str, parameters: tuple[str, ...]) -> None:
+    """Raise unless a record has a case of this operation, and these parameters in every case."""
+    operations = {case.operation for case in record.cases}
+    if operation not in operations or any(
+        name not in case.parameters for case in record.cases for name in parameters
+    ):
+        raise RoofError(
+            f"{record.experiment}: expected cases of {operation!r} with parameters "
+            f"{', '.join(parameters)}, got {', '.join(sorted(operations))}; measure the roofs again"
+        )
+
+
 def here(remeasure: bool = False, complete: bool = False) -> Roofs:
     """Return the roofs of this machine; measure them if nobody has.
 
