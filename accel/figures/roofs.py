@@ -122,7 +122,7 @@ def _present(name: str, alt: str, numbers: str, groups: Sequence[Group], unit: s
     rows = sum(1 + len(bars) for _, bars in groups)
 
     def draw(figure: Figure, look: Look) -> None:
-        ax = axes(figure, left=1.0, right=0.85 if look.narrow else 1.1, bottom=0.35)
+        ax = axes(figure, left=1.0, right=0.95 if look.narrow else 1.1, bottom=0.35)
         ax.set_xlim(0, max(bar.rate.high for _, bars in groups for bar in bars))
         _rows(ax, look, groups)
         ax.set_ylim(rows - 0.4, -0.7)
