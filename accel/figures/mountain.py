@@ -94,7 +94,8 @@ def staircase(record: Record, *, alt: str) -> None:
             ax.annotate(
                 words.duration(time), (last, time), xytext=(2 if end else 9, -8 if end else -2),
                 textcoords="offset points", ha="right" if end else "left", va="top",
-                size=LABEL_SIZE, color=palette.ink,
+                size=LABEL_SIZE, color=palette.ink,  # readable where it crosses a dotted line
+                bbox={"facecolor": palette.background, "edgecolor": "none", "pad": 0.8},
             )  # fmt: skip
         interval_bars(ax, footprints, times, color=palette.compiled)
         ax.plot(footprints, [time.value for time in times], color=palette.compiled, linewidth=1.2)
