@@ -415,6 +415,28 @@ def write(data: Mapping[str, Any], folder: Path | None = None) -> Path:
     return path
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write what was made of records, whole or not at all, over a file or where none is.
+
+    Raises
+    ------
+    RecordError
+        If the path names a record, a folder, a pipe or a device, or the system refuses.
+    """
+    if os.path.exists(path):
+        try:
+            begin = json_files.read_bytes(path)[:1000]
+        except json_files.Unreadable as error:
+            raise RecordError(f"cannot write over {path}: {error}") from None
+        if KIND.encode() in begin:
+            raise RecordError(f"cannot write {path}: a record is there; choose another name")
+    try:
+        replace_text(path, text)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or error
+        raise RecordError(f"cannot write {path}: {reason}") from None
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a file beside its place, then move it there: never half a file."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
