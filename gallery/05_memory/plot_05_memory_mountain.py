@@ -38,8 +38,8 @@ mountain.prediction_sentence(here)
 figures.bandwidth(
     here,
     alt="Bandwidth of loads, copies and triads of one thread against the "
-    "footprint of their arrays, falling where caches end. The sizes of the "
-    "caches, as the system states them, are marked.",
+    "footprint of their arrays. The sizes of the caches, as the system states "
+    "them, are marked.",
 )
 
 # %%
@@ -67,9 +67,8 @@ latency = measure(
 )
 figures.staircase(
     latency,
-    alt="Time of a dependent access against footprint, rising in steps. Bars "
-    "show the levels found from the curve, dotted lines the caches that the "
-    "system states.",
+    alt="Time of a dependent access against footprint. Bars show the levels "
+    "found from the curve, dotted lines the caches that the system states.",
 )
 
 # %%
