@@ -25,7 +25,6 @@ Computers", IEEE TCCA Newsletter (December 1995): STREAM, and how it counts.
 from __future__ import annotations
 
 import functools
-import gc
 
 import numpy as np
 from numba import prange, types
@@ -49,15 +48,6 @@ from accel.simd import load as load_vector
 from accel.simd import store as store_vector
 from accel.simd.emitting import call, splat
 from accel.simd.types import RegistersType, llvm_vector, scalar_of
-
-
-def _leave_out_of_collections() -> None:
-    """Let the garbage collector pass over what is loaded by now.
-
-    A compiler leaves some hundred thousand objects, which never become garbage. To walk
-    through them takes 25 ms, more than most of the hundred cases here.
-    """
-    gc.freeze()
 
 
 # Arithmetic
@@ -207,7 +197,6 @@ def fma_inputs(dtype: str, threads: int, steps: int, widest: int, chains: int) -
     """
     if chains > LARGEST:
         raise ValueError(f"{chains} chains are more than {LARGEST}; no register file holds them")
-    _leave_out_of_collections()
     start = np.zeros(LARGEST, dtype)
     return start, start.dtype.type(1), chains, steps, widest, np.zeros((threads, 2))
 
@@ -428,7 +417,6 @@ def traffic_inputs(probe: str, footprint_bytes: int, threads: int, passes: int) 
             _fill(array, 0, size, slope)
         else:  # each thread its own part: who writes first decides where a page lies
             _fill_everywhere(array, threads, slope)
-    _leave_out_of_collections()
     return arrays, passes, threads, np.zeros((threads, 8) if probe == "load" else SHOWN)
 
 
