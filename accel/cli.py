@@ -227,8 +227,9 @@ def export(
 
 def _unusable(error: object) -> typer.Exit:
     """Say in one line why input or output cannot be used; status 2."""
-    line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(error))
-    err.print(line, markup=False, soft_wrap=True)
+    from accel.timing.words import printable
+
+    err.print(printable(str(error)), markup=False, soft_wrap=True)
     return typer.Exit(2)
 
 

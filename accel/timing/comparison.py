@@ -204,7 +204,9 @@ def compare(old: Source, new: Source) -> Comparison:
     pairs = [part for part in parts if isinstance(part, Pair)]
     tested = sum(pair.stable for pair in pairs)
     confidence = 1 - (1 - CONFIDENCE) / max(1, tested)
-    rows = [_row(part, confidence, pairs) if isinstance(part, Pair) else Row(*part) for part in parts]
+    rows = [
+        _row(part, confidence, pairs) if isinstance(part, Pair) else Row(*part) for part in parts
+    ]
     common = [(before[name], after[name]) for name in after if name in before]
     found = [each for both in common for each in differences.between(*both)]
     agree = all(one.fingerprint == other.fingerprint for one, other in common)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from accel.timing import comparison_text as said
 from accel.timing.comparison import Comparison, Row
-from accel.timing.report import times
 from accel.timing.stats import Interval
-from accel.timing.words import duration, with_interval
+from accel.timing.words import duration, factor, printable, span
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2329; --soft: #57606a; --page: #ffffff;
@@ -34,11 +33,12 @@ th, td { padding: .3rem .6rem; text-align: left; vertical-align: top;
 thead th { background: var(--head); white-space: nowrap; }
 tbody th { font-weight: 500; }
 td small { display: block; color: var(--soft); }
+td small.ends, td span { white-space: nowrap; }
 .faster { color: var(--faster); font-weight: 600; }
 .slower { color: var(--slower); font-weight: 600; }
 """.strip()
 
-_COLUMNS = ("Kernel", "Old", "New", "Relative", "Absolute", "To clear", "Verdict")
+_COLUMNS = ("Kernel", "Verdict", "Relative", "Absolute", "To clear", "Old time", "New time")
 
 
 def page(comparison: Comparison) -> str:
@@ -50,6 +50,7 @@ def page(comparison: Comparison) -> str:
         _differences(comparison),
         "<h2>Outcome</h2>",
         f"<p>{escape(said.summary(comparison))}</p>",
+        _changes(comparison),
         f'<p class="soft">{escape(said.READING)}</p>',
         *(_experiment(name, cases, comparison) for name, cases in said.grouped(comparison.rows)),
     ]
@@ -79,9 +80,15 @@ def _differences(comparison: Comparison) -> str:
     return f"{meaning}\n{_table('Differences', ('What', 'Old', 'New', 'Where'), body)}"
 
 
-def _experiment(
-    name: str, cases: Sequence[tuple[str, list[Row]]], comparison: Comparison
-) -> str:
+def _changes(comparison: Comparison) -> str:
+    changes = [row for row in comparison.rows if row.verdict in ("faster", "slower")]
+    items = (
+        f'<li class="{row.verdict}">{escape(said.change_words(row))}</li>' for row in changes
+    )
+    return f"<ul>{''.join(items)}</ul>" if changes else ""
+
+
+def _experiment(name: str, cases: Sequence[tuple[str, list[Row]]], comparison: Comparison) -> str:
     parts = [f"<h2>{_clean(said.experiment_words(name, comparison))}</h2>"]
     for case, rows in cases:
         if any(row.judged or row.kernel for row in rows):
@@ -103,22 +110,25 @@ def _kernel(row: Row) -> str:
     return _line(
         [
             f"<code>{_clean(row.kernel)}</code>",
-            _time(row.old_ns),
-            _time(row.new_ns),
-            escape(times(row.relative)) if row.relative else "–",
-            escape(times(row.absolute)) if row.absolute else "–",
-            escape(said.floor_words(row.floor)),
             f'<span class="{row.verdict.split()[0]}">{row.verdict}</span>{why}',
+            _interval(row.relative, factor),
+            _interval(row.absolute, factor),
+            said.floor_words(row.floor),
+            _interval(row.old_ns, duration),
+            _interval(row.new_ns, duration),
         ]
     )
 
 
-def _time(interval: Interval | None) -> str:
-    return "–" if interval is None else escape(with_interval(interval, duration))
+def _interval(interval: Interval | None, words: Callable[[float], str]) -> str:
+    if interval is None:
+        return "–"
+    ends = span(interval.low, interval.high, words)
+    return f'{words(interval.value)}<small class="ends">{ends}</small>'
 
 
 def _clean(words: str) -> str:
-    return escape(said.printable(words))
+    return escape(printable(words))
 
 
 def _line(cells: Iterable[str]) -> str:

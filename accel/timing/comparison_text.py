@@ -11,7 +11,7 @@ from accel.timing.differences import Difference
 from accel.timing.records import Record
 from accel.timing.report import times
 from accel.timing.stats import CONFIDENCE
-from accel.timing.words import NO_BREAK, factor, number
+from accel.timing.words import NO_BREAK, factor, number, printable
 
 #: How to read the ratios: printed above them, in the terminal and on the page.
 READING = (
@@ -60,9 +60,9 @@ def grouped(rows: Sequence[Row]) -> list[tuple[str, list[tuple[str, list[Row]]]]
 
 def run_words(run: Sequence[Record]) -> str:
     """Return how many records a run has, and when they were made."""
-    made = sorted(printable(record.created) for record in run)
+    made = sorted(printable(record.created[:16].replace("T", " ")) for record in run)
     count = f"{len(run)} record{'' if len(run) == 1 else 's'}"
-    return f"{count}, {made[0]}" + (f" to {made[-1]}" if made[-1] != made[0] else "")
+    return f"{count}, {made[0]}" + (f" to {made[-1]}" if made[-1] != made[0] else "") + " UTC"
 
 
 def difference_words(difference: Difference, comparison: Comparison) -> str:
@@ -139,14 +139,6 @@ def remarks(rows: Sequence[Row]) -> Iterator[str]:
     for why, named in kernels.items():
         everywhere = len(named) == len(rows)
         yield printable(why) if everywhere else f"{', '.join(named)}: {printable(why)}"
-
-
-def printable(words: str) -> str:
-    """Return text that cannot move the cursor or change the colours of a terminal."""
-    return "".join(
-        each if each.isprintable() or each == NO_BREAK else "\N{REPLACEMENT CHARACTER}"
-        for each in words
-    )
 
 
 def _case(case: str, rows: Sequence[Row], width: int) -> list[str]:

@@ -89,3 +89,11 @@ def listed(items: Iterable[str]) -> str:
     """Return items as a sentence has them: ``a, b and c``."""
     *rest, last = items
     return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def printable(words: str) -> str:
+    """Return text that cannot move the cursor or change the colours of a terminal."""
+    return "".join(
+        each if each.isprintable() or each == NO_BREAK else "\N{REPLACEMENT CHARACTER}"
+        for each in words
+    )
