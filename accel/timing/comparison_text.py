@@ -168,7 +168,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 def _columns(cells: tuple[str, str, str, str], width: int) -> list[str]:
     """Return one row, on as many lines as its fullest cell needs."""
-    ratio, verdict = 21, 12
+    ratio, verdict = (21 if width >= 80 else 13), 12  # 13 holds an interval on its own line
     widths = (width - 2 * ratio - verdict - 6, ratio, ratio, verdict)
     wrapped = [textwrap.wrap(cell, size) or [""] for cell, size in zip(cells, widths, strict=True)]
     height = max(map(len, wrapped))

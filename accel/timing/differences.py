@@ -159,9 +159,8 @@ def _features(value: Any, other: Any) -> str:
 def _caches(value: Any, other: Any = None) -> str:
     """Return caches as ``L1 data 32 KiB, L2 unified 1 MiB``."""
     try:
-        return ", ".join(
-            dict.fromkeys(f"L{c['level']} {c['type']} {_size(c['size_bytes'])}" for c in value)
-        )
+        words = [f"L{c['level']} {c['type']} {_size(c['size_bytes'])}" for c in value]
+        return _plain([*dict.fromkeys(words)])
     except (TypeError, KeyError, OverflowError):  # not as this version writes them
         return _plain(value)
 
