@@ -302,13 +302,15 @@ def load(experiment: str, folder: Path | None = None) -> Record:
         raise RecordError(f"no record of experiment {experiment!r}; there are: {known}")
     record = read(path)
     if record.experiment != experiment:
-        raise RecordError(f"{misnamed(path, record)}; rename or delete it")
+        raise RecordError(_misnamed(path, record))
     return record
 
 
-def misnamed(path: Path, record: Record) -> str:
-    """Return in words that a file's name and its experiment disagree."""
-    return f"{path.name}: holds experiment {record.experiment!r}, not what its name says"
+def _misnamed(path: Path, record: Record) -> str:
+    return (
+        f"{path.name}: holds experiment {record.experiment!r}, not what its name says; "
+        "rename or delete it"
+    )
 
 
 def read_folder(folder: str | Path) -> dict[str, Record]:
@@ -321,15 +323,18 @@ def read_folder(folder: str | Path) -> dict[str, Record]:
     Raises
     ------
     RecordError
-        If the folder cannot be read, has no records, has a file that is none, or
-        two of the same experiment. All unusable files are named.
+        If the folder cannot be read, has no records, has a file that is none or
+        has another's name, or two of the same experiment. All of them are named.
     """
     folder, found, faults = Path(folder), {}, []
     for path in _listed(folder):
         try:
-            found[path.name] = read(path)
+            record = found[path.name] = read(path)
         except RecordError as error:
             faults.append(str(error))
+            continue
+        if record.experiment != path.stem:
+            faults.append(_misnamed(path, record))
     by_experiment: dict[str, list[str]] = {}
     for name, record in found.items():
         by_experiment.setdefault(record.experiment, []).append(name)

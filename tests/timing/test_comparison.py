@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 import synthetic
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from accel.timing import Comparison, Interval, Record, RecordError, compare, differences, records
+from accel.timing import (
+    Comparison, Interval, Record, RecordError, compare, differences, records, to_pyperf,
+)  # fmt: skip
 from accel.timing.comparison import VERDICTS
 
 TIMES = {"naive": 4e6, "tiled": 2e5, "blas": 1e5}
@@ -382,6 +386,44 @@ def test_a_file_may_have_any_name(tmp_path):
 def test_a_side_that_cannot_be_used_is_named(source, complaint):
     with pytest.raises(RecordError, match=complaint):
         compare(source, made())
+
+
+def places(data, path=()):
+    """Yield the path to every value inside JSON data."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        yield (*path, key)
+        if isinstance(value, (dict, list)):
+            yield from places(value, (*path, key))
+
+
+WHOLE = made(sizes=(64,)).data
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=150)
+@given(place=st.sampled_from(sorted(places(WHOLE), key=repr)), value=junk, remove=st.booleans())
+def test_a_damaged_record_is_refused_or_compared(tmp_path_factory, place, value, remove):
+    data = copy.deepcopy(WHOLE)
+    inner = data
+    for key in place[:-1]:
+        inner = inner[key]
+    if remove:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    path = tmp_path_factory.getbasetemp() / "damaged.json"
+    path.write_text(json.dumps(data))
+    try:
+        found = compare(Record(WHOLE), path)
+    except RecordError as refusal:
+        assert str(refusal).startswith("new: damaged.json: ")
+        return
+    assert found.to_table() and found.to_html().encode() and json.loads(found.to_json())
+    assert to_pyperf(found.new[0])
 
 
 # --- told ----------------------------------------------------------------------------------------

@@ -406,3 +406,171 @@ def look_at_everything(record):
             assert case.gflops(name).low >= 0
             assert case.first_call_ns(name) is not None
             assert case.story(name) + case.instrument(name) is not None
+
+
+# --- folders, names, schemas ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("schema", "advice"),
+    [
+        (0, "it is older; measure again, or read it with the accel that wrote it"),
+        (-3, "it is older"),
+        (2, "it is newer; upgrade accel, or measure again"),
+        (1.0, "not a schema at all; measure again"),
+        (True, "not a schema at all; measure again"),
+    ],
+)
+def test_a_record_of_another_schema_comes_with_what_to_do(written, schema, advice):
+    damaged(written, lambda data: data.update(schema=schema))
+    with pytest.raises(RecordError, match=advice):
+        records.read(written)
+
+
+def test_a_record_without_a_schema_is_refused(written):
+    damaged(written, lambda data: data.pop("schema"))
+    with pytest.raises(RecordError, match="page.small.json: record schema missing, .*again"):
+        records.read(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"kind": "accel-record", "schema": 1, "elapsed_s": NaN}', "NaN is not a JSON number"),
+        ('{"kind": "accel-record", "kind": "accel-record"}', "key 'kind' appears twice"),
+        ("", "the file is empty"),
+    ],
+)
+def test_json_that_python_lets_through_is_no_record(written, text, complaint):
+    written.write_text(text)
+    with pytest.raises(RecordError, match=f"page.small.json: not a record but .*{complaint}"):
+        records.read(written)
+
+
+def test_a_pipe_and_a_giant_are_no_records(results):
+    results.mkdir()
+    os.mkfifo(results / "page.pipe.json")
+    with open(results / "page.giant.json", "wb") as file:
+        file.truncate(2**30)
+    with pytest.raises(RecordError, match=r"page\.pipe\.json: cannot be read: it is a named pipe"):
+        records.load("page.pipe")
+    with pytest.raises(RecordError, match=r"page\.giant\.json: cannot be read: .*1,073,741,824"):
+        records.load("page.giant")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda d: d["protocol"].pop("threads"), "protocol: missing threads"),
+        (lambda d: d["protocol"].update(processes=0), "protocol: processes must be a positive"),
+        (lambda d: d["protocol"].update(order=None), "protocol: order must be text"),
+        (
+            lambda d: d["cases"][0]["kernels"]["mine"].update(memory=[1]),
+            "kernel mine: memory must be an object, not .1.",
+        ),
+    ],
+)
+def test_damage_of_what_pages_read_is_named(written, change, complaint):
+    damaged(written, change)
+    with pytest.raises(RecordError, match=complaint):
+        records.read(written)
+
+
+def test_keys_that_nobody_knows_are_allowed_everywhere(written):
+    def add(data):
+        case = data["cases"][0]
+        places = data, data["clock"], data["protocol"], case, case["kernels"]["mine"], case["again"]
+        for place in places:
+            place["of_tomorrow"] = {"deep": [1]}
+
+    assert records.read(damaged(written, add)).experiment == "page.small"
+
+
+def test_a_record_under_the_name_of_another_is_refused(written):
+    written.rename(written.with_name("page.large.json"))
+    with pytest.raises(
+        RecordError, match=r"page\.large\.json: holds experiment 'page\.small', .*rename or delete"
+    ):
+        records.load("page.large")
+
+
+def test_a_folder_is_read_whole_and_what_claims_to_be_no_record_is_left_alone(written):
+    folder = written.parent
+    records.write({**small(), "experiment": "page.alone"})
+    for name in ("notes.txt", ".page.half.json.x1", ".hidden.json", "page.small.json.orig"):
+        (folder / name).write_text("{")
+    (folder / "figures").mkdir()
+    found = records.read_folder(folder)
+    assert {name: record.experiment for name, record in found.items()} == {
+        "page.alone.json": "page.alone",
+        "page.small.json": "page.small",
+    }
+    assert records.names() == ["page.alone", "page.small"]
+
+
+def test_every_unusable_file_of_a_folder_is_named(written):
+    folder = written.parent
+    (folder / "a.json").write_text("{")
+    (folder / "b.json").mkdir()
+    (folder / "c.json").write_text('{"kind": "accel-record", "schema": 2}')
+    with pytest.raises(RecordError) as caught:
+        records.read_folder(folder)
+    assert "\n" not in str(caught.value)
+    assert all(name in str(caught.value) for name in ("a.json: not a", "b.json: can", "c.json: rec"))
+
+
+def test_two_records_of_one_experiment_in_a_folder_are_refused_by_name(written):
+    (written.parent / "copy.json").write_bytes(written.read_bytes())
+    with pytest.raises(
+        RecordError, match="copy.json and page.small.json hold the same experiment 'page.small'"
+    ):
+        records.read_folder(written.parent)
+
+
+def test_a_record_under_another_name_is_refused_in_a_folder_too(written):
+    written.rename(written.with_name("yesterday.json"))
+    with pytest.raises(RecordError, match="yesterday.json: holds experiment 'page.small'"):
+        records.read_folder(written.parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [("empty", "no records here"), ("absent", "No such file"), ("file", "Not a directory")],
+)
+def test_a_folder_without_records_is_named(tmp_path, name, complaint):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match=f"{name}: .*{complaint}"):
+        records.read_folder(tmp_path / name)
+
+
+# --- other files ---------------------------------------------------------------------------------
+
+
+def test_what_is_made_of_records_is_written_whole_and_over_the_last(tmp_path):
+    path = tmp_path / "page.html"
+    for text in ("first", "second"):
+        records.write_text(path, text)
+        assert path.read_text() == text
+    assert os.listdir(tmp_path) == ["page.html"]
+
+
+def test_a_record_is_not_written_over(written):
+    before = written.read_bytes()
+    with pytest.raises(RecordError, match="a record is there; choose another name"):
+        records.write_text(written, "a page")
+    written.write_bytes(before[:200])  # damaged, and still somebody's
+    with pytest.raises(RecordError, match="a record is there"):
+        records.write_text(written, "a page")
+    assert written.read_bytes() == before[:200]
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [("absent/x", "No such file"), ("pipe", "named pipe"), (".", "Is a directory"), ("\0", "null")],
+)
+def test_where_nothing_can_be_written_is_named(tmp_path, name, complaint):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecordError, match=f"cannot write .*{complaint}"):
+        records.write_text(tmp_path / name, "text")
+    assert os.listdir(tmp_path) == ["pipe"]
