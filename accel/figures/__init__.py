@@ -30,6 +30,14 @@ from accel.figures.mountain import (
 )
 from accel.figures.roofline import describe_roofline, roofline
 from accel.figures.roofs import describe_levels, describe_peaks, level_bars, peak_bars
+from accel.figures.trials import (
+    beside,
+    coverage,
+    describe_beside,
+    describe_coverage,
+    describe_twins,
+    twins,
+)
 from accel.figures.waterfall import describe_waterfall, waterfall
 from accel.figures.weather import (
     describe_drift,
@@ -43,10 +51,14 @@ from accel.figures.weather import (
 __all__ = [
     "FigureError",
     "bandwidth",
+    "beside",
     "chains",
+    "coverage",
     "crossover_curve",
     "describe_bandwidth",
+    "describe_beside",
     "describe_chains",
+    "describe_coverage",
     "describe_crossover",
     "describe_drift",
     "describe_ladder",
@@ -58,6 +70,7 @@ __all__ = [
     "describe_staircase",
     "describe_strides",
     "describe_sweep",
+    "describe_twins",
     "describe_warmup",
     "describe_waterfall",
     "drift",
@@ -72,6 +85,7 @@ __all__ = [
     "staircase",
     "strides",
     "sweep",
+    "twins",
     "warmup",
     "waterfall",
 ]
