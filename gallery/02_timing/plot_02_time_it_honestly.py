@@ -2,14 +2,15 @@
 2 · Time it honestly
 ====================
 
-**Need.** Two runs of the same program disagree. Before asking which of two
-kernels is faster, we have to know how far a kernel differs from itself.
+**Need.** Two runs of page 1 do not agree on how fast this machine is, although it
+is the same machine. How far apart may two runs be before something has changed?
+And before asking which of two kernels is faster, how far does a kernel differ from
+itself?
 
-Everything in this book is measured the way this page shows, and the page earns
-that trust by putting the method to the test: it is given two functions that are
-equal by construction, and one that is slower by a known amount. A method that
-finds a difference in the first case, or none in the second, would be useless,
-however many decimals it prints.
+Everything in this book is measured the way this page shows. The method is given
+two functions that are equal by construction, and one that is slower by a known
+amount. One that finds a difference in the first case, or none in the second, would
+be useless, however many decimals it prints.
 
 **Predict.** Suppose the machine slows down steadily while we measure, as a
 laptop does when it warms up. We time function A for a while, and then function
@@ -187,8 +188,9 @@ report.paragraph(
 #     twin = planted.saxpy_on_slowing_machine
 #     print(measure(twin, twin, arguments), "should be: cannot tell")
 #
-# **Next need.** Now that a difference can be trusted, the first one to look for
-# is the largest: who runs the inner loop? That is page 7, *Vectorise*.
+# **Next need.** It worked, once, on one pair of twins and one planted slow-down. That
+# is an anecdote. Why should anybody believe the method? That is page 2½, *Test the
+# method*.
 #
 # Sources: E. J. Williams, *Australian Journal of Scientific Research* A 2 (1949),
 # on balanced designs; T. Mytkowicz and others, "Producing wrong data without

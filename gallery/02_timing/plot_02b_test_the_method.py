@@ -137,7 +137,7 @@ found = measure(
     "Is a slow-down of 2 % found, and how soon?",
     [slowed],
     budget_s=6,
-    rounds=72,
+    rounds=96,
     min_sample_ns=1_000_000,
     warmup_s=0.01,
 )
