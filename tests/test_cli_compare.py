@@ -109,7 +109,7 @@ def refused(answer):
     ],
 )
 @pytest.mark.parametrize("side", ["old", "new"])
-def test_a_record_that_cannot_be_used_is_status_2_and_named(accel, old, new, side, content, complaint):
+def test_an_unusable_record_is_status_2_and_named(accel, old, new, side, content, complaint):
     folder = {"old": old, "new": new}[side]
     (folder / "page.bad.json").write_bytes(content)
     answer = accel("compare", old, new, "--fail-on-slower")
@@ -128,7 +128,7 @@ def test_what_is_no_file_is_status_2_and_not_waited_for(accel, old, tmp_path):
     assert "new: giant: cannot be read: it has at" in refused(accel("compare", old, giant))
     assert "no records here" in refused(accel("compare", old, empty))
     assert "old: absent: cannot be read: No such" in refused(accel("compare", "absent", old))
-    assert "old: null: cannot be read: it is a device" in refused(accel("compare", "/dev/null", old))
+    assert "null: cannot be read: it is a device" in refused(accel("compare", "/dev/null", old))
 
 
 def test_a_name_cannot_drive_the_terminal(accel, old, tmp_path):
@@ -153,7 +153,8 @@ def test_a_file_that_cannot_be_written_is_status_2_and_named(accel, old, new, tm
 def test_a_record_is_never_written_over(accel, old, new):
     record = new / "page.ladder.json"
     before = record.read_bytes()
-    for arguments in (("compare", old, new, "--json", record), ("export", record, "--pyperf", record)):
+    overwriting = ("compare", old, new, "--json", record), ("export", record, "--pyperf", record)
+    for arguments in overwriting:
         assert "a record is there; choose another name" in refused(accel(*arguments))
     assert record.read_bytes() == before
 
@@ -179,7 +180,8 @@ def test_what_cannot_be_exported_is_status_2_and_leaves_no_file(accel, old, tmp_
     assert "absent.json: cannot be read" in refused(
         accel("export", tmp_path / "absent.json", "--pyperf", target)
     )
-    assert "old: cannot be read: Is a directory" in refused(accel("export", old, "--pyperf", target))
+    answer = accel("export", old, "--pyperf", target)
+    assert "old: cannot be read: Is a directory" in refused(answer)
     assert not target.exists()
 
 
