@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from accel.figures.look import Look, Palette, Picture, present
 from accel.figures.parts import LABEL_SIZE, axes, headline, interval_bars
@@ -39,13 +39,16 @@ def coverage(scores: Sequence[Score], *, alt: str) -> None:
         styles = _method_styles(look)
         for place, method in enumerate(methods):
             color, marker = styles[place % len(styles)]
-            _coverage_dots(ax, trials.select(scores, method=method), weathers, color, marker)
+            of_it = trials.select(scores, method=method)
+            lift = 0.17 * (place - (len(methods) - 1) / 2)  # methods that agree stay apart
+            _coverage_dots(ax, of_it, weathers, lift, (color, marker))
         stated = trials.select(scores, method=trust.OURS)[0].stated
         ax.axvline(100 * stated, color=look.palette.ink, linewidth=1, zorder=1)
         ax.set_yticks(range(len(weathers)), weathers)
         ax.set_ylim(len(weathers) - 0.5, -0.5)
         ax.set_xlim(-2, 102)
-        ax.set_xlabel(f"intervals that hold the truth, %; line: stated, {100 * stated:.3g} %")
+        what = "hold the truth, %" if look.narrow else "intervals that hold the truth, %"
+        ax.set_xlabel(f"{what}; line: stated, {100 * stated:.3g} %")
         ax.grid(axis="y", visible=False)
         ax.legend(
             loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=1 if look.narrow else 2,
@@ -54,7 +57,7 @@ def coverage(scores: Sequence[Score], *, alt: str) -> None:
         )  # fmt: skip
 
     numbers = describe_coverage(scores)
-    present(Picture("trust.trials-coverage", alt, numbers, draw, 4.2, 4.9))
+    present(Picture("trust.trials-coverage", alt, numbers, draw, 4.9, 5.6))
 
 
 def _method_styles(look: Look) -> list[tuple[str, str]]:
@@ -65,16 +68,15 @@ def _method_styles(look: Look) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _coverage_dots(ax: Axes, scores: Sequence[Score], weathers: list[str], color, marker) -> None:
-    """The dots of all methods in a row overlap where they agree: ours lies on top."""
-    rows = [weathers.index(score.weather) for score in scores]
+def _coverage_dots(ax: Axes, scores: Sequence[Score], weathers: list[str], lift: float, style):
+    color, marker = style
+    rows = [weathers.index(score.weather) + lift for score in scores]
     intervals = [score.covered.interval for score in scores]
-    top = 5 if scores[0].method == trust.OURS else 3
     for row, interval in zip(rows, intervals, strict=True):
         ends = [100 * interval.low, 100 * interval.high]
-        ax.plot(ends, [row, row], color=color, linewidth=3.2, alpha=0.45, zorder=top)
+        ax.plot(ends, [row, row], color=color, linewidth=2.4, alpha=0.5, zorder=3)
     values = [100 * interval.value for interval in intervals]
-    ax.plot(values, rows, linestyle="none", marker=marker, color=color, zorder=top + 1,
+    ax.plot(values, rows, linestyle="none", marker=marker, color=color, markersize=4.5, zorder=4,
             label=scores[0].method)  # fmt: skip
 
 
@@ -121,6 +123,7 @@ def twins(record: Record, *, alt: str) -> None:
             ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             marks = [mark for mark in (-100, -10, -2, 0, 2, 10, 100) if abs(mark) <= 1.2 * max(ends)]
             ax.set_yticks(marks)
+            ax.yaxis.set_minor_locator(NullLocator())
         else:
             ax.yaxis.set_major_locator(MaxNLocator(6))
         ax.axhline(0, color=palette.ink, linewidth=1, zorder=5)
@@ -185,8 +188,8 @@ def beside(record: Record, theirs: Beside, kernel: str, truth: float, *, alt: st
         for (name, spent, ratio), (color, marker) in zip(found, styles, strict=True):
             interval_bars(ax, [spent], [ratio], color=color)
             ax.plot([spent], [ratio.value], color=color, marker=marker, zorder=4)
-            ax.annotate(name, (spent, ratio.value), xytext=(8, 9), color=color, size=LABEL_SIZE,
-                        textcoords="offset points", annotation_clip=False)  # fmt: skip
+            ax.annotate(name, (spent, ratio.value), xytext=(7, -5), color=color, size=LABEL_SIZE,
+                        va="top", textcoords="offset points", annotation_clip=False)  # fmt: skip
         for height, name, up in ((1, "equal", True), (truth, "planted", False)):
             ax.annotate(name, (0, height), xytext=(3, 3 if up else -3), color=palette.muted,
                         textcoords="offset points", size=LABEL_SIZE,
