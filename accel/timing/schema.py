@@ -126,6 +126,12 @@ def _check_case(case: Mapping[str, Any], where: str) -> None:
     for name, entry in entries:
         for number, process in enumerate(entry["processes"]):
             _check_fields(process, _PROCESS, f"{where}{name}: process {number}: ")
+            switches, samples = process["involuntary_switches"], process["samples_ns"]
+            if switches is not None and len(switches) != len(samples):
+                raise Fault(
+                    f"{where}{name}: process {number}: involuntary_switches must be one per "
+                    f"sample, {len(samples)}, not {len(switches)}"
+                )
     rounds = {tuple(len(p["samples_ns"]) for p in entry["processes"]) for _, entry in entries}
     if len(rounds) > 1:
         raise Fault(f"{where}the kernels do not have the same processes and rounds")

@@ -319,7 +319,14 @@ def _process(data):
         ),
         (lambda d: _process(d).update(samples_ns=[1, 0, 1, 1]), "samples_ns must be .*positive"),
         (lambda d: _process(d).update(samples_ns=[1, "2", 1, 1]), "samples_ns must be"),
-        (lambda d: _process(d).update(samples_ns=[1, 2, 3]), "same processes and rounds"),
+        (
+            lambda d: _process(d).update(samples_ns=[1, 2, 3], involuntary_switches=None),
+            "same processes and rounds",
+        ),
+        (
+            lambda d: _process(d).update(involuntary_switches=[0]),
+            "process 2: involuntary_switches must be one per sample, 4, not 1",
+        ),
         (lambda d: _process(d).update(loops=0), "loops must be a positive whole number, not 0"),
         (lambda d: _process(d).update(loops=True), "loops must be a positive whole number"),
         (lambda d: _process(d).pop("first_call_ns"), "process 2: missing first_call_ns"),
