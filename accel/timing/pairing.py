@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -103,18 +103,35 @@ def matched(experiment: str, old: Record | None, new: Record | None) -> Iterator
     if conflict:
         yield Unmatched(experiment, "not comparable", conflict)
         return
-    before, after = _cases(old), _cases(new)
+    before, after = _by(_input, old.cases), _by(_input, new.cases)
     for key in dict.fromkeys((*after, *before)):
-        yield from _kernels(experiment, before.get(key, []), after.get(key, []))
+        olds, news = before.get(key, []), after.get(key, [])
+        if len(olds) > 1 or len(news) > 1:  # one input, several fields of competitors
+            olds_by, news_by = _by(_baseline, olds), _by(_baseline, news)
+            for baseline in dict.fromkeys((*news_by, *olds_by)):
+                yield from _kernels(
+                    experiment, olds_by.get(baseline, []), news_by.get(baseline, [])
+                )
+        else:
+            yield from _kernels(experiment, olds, news)
 
 
-def _cases(record: Record) -> dict[tuple[str, str], list[CaseView]]:
-    """Return cases by what they measure; well-made records have one of each."""
-    found: dict[tuple[str, str], list[CaseView]] = {}
-    for case in record.cases:
-        key = case.operation, json.dumps(case.parameters, sort_keys=True)
-        found.setdefault(key, []).append(case)
+def _by(
+    key: Callable[[CaseView], tuple[str, ...]], cases: list[CaseView]
+) -> dict[tuple[str, ...], list[CaseView]]:
+    """Return cases in groups, each in the order they came."""
+    found: dict[tuple[str, ...], list[CaseView]] = {}
+    for case in cases:
+        found.setdefault(key(case), []).append(case)
     return found
+
+
+def _input(case: CaseView) -> tuple[str, ...]:
+    return case.operation, json.dumps(case.parameters, sort_keys=True)
+
+
+def _baseline(case: CaseView) -> tuple[str, ...]:
+    return (case.baseline,)
 
 
 def _kernels(
@@ -129,10 +146,11 @@ def _kernels(
     if not old or not new:
         other = "old" if new else "new"
         verdict = f"only in {'new' if new else 'old'}"
-        yield unmatched(verdict, f"the {other} record has no case of these parameters")
+        yield unmatched(verdict, f"the {other} record has no such case")
     elif len(old) > 1 or len(new) > 1:
         counts = f"{len(old)} in old, {len(new)} in new"
-        yield unmatched("not comparable", f"several cases have the same parameters: {counts}")
+        why = f"several cases have the same parameters and baseline: {counts}"
+        yield unmatched("not comparable", why)
     elif _unfit(old[0]) or _unfit(new[0]):
         fits = (("old", _unfit(old[0])), ("new", _unfit(new[0])))
         why = "; ".join(f"{side}: {reason}" for side, reason in fits if reason)

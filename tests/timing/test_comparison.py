@@ -232,7 +232,23 @@ def test_cases_that_are_told_apart_by_nothing_are_not_compared():
     old = made(sizes=(64, 64))
     (only,) = compare(old, made(sizes=(64,))).rows
     assert only.verdict == "not comparable"
-    assert only.why == "several cases have the same parameters: 2 in old, 1 in new"
+    assert only.why == "several cases have the same parameters and baseline: 2 in old, 1 in new"
+
+
+def test_cases_of_one_input_are_told_apart_by_their_baselines():
+    def two(factor):
+        fields = {"tiled": 2e5 * factor, "threads": 1e5}, {"blas": 9e4}
+        cases = [synthetic.case(times, n=64, dtype="float32") for times in fields]
+        return Record(synthetic.record("page.cores", cases))
+
+    found = compare(two(1), two(1.5))
+    assert verdicts(found) == {
+        ("tiled", 64): "slower", ("threads", 64): "not resolved", ("blas", 64): "not resolved",
+    }  # fmt: skip
+    assert {r.kernel: r.baseline for r in found.rows} == {
+        "tiled": "threads", "threads": "", "blas": "",
+    }  # fmt: skip
+    assert found.to_html().count("<table>") == 1
 
 
 def test_declared_work_that_changed_is_told():
