@@ -189,7 +189,7 @@ def compare(old: Source, new: Source) -> Comparison:
     Same machine, same software: ratios compare code, and two moments of the machine.
     >>> [row.kernel for row in comparison.slower]                      # doctest: +SKIP
     ['tiled']
-    >>> Path("comparison.html").write_text(comparison.to_html())       # doctest: +SKIP
+    >>> page, data = comparison.to_html(), comparison.to_json()        # doctest: +SKIP
 
     Cost
     ----

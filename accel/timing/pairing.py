@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from accel.timing import differences, paired
@@ -22,7 +23,7 @@ class Unmatched(NamedTuple):
     verdict: str
     why: str = ""
     operation: str = ""
-    parameters: dict[str, Any] = {}  # noqa: RUF012
+    parameters: Mapping[str, Any] = MappingProxyType({})
     kernel: str = ""
 
 
