@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -101,7 +102,13 @@ class Beside:
         return median(value for run in self.runs_ns(kernel) for value in run)
 
     def time_ns(self, kernel: str) -> Interval:
-        """Return the time of one call: median over processes of their means, in ns."""
+        """Return the time of one call: median over processes of their means, in ns.
+
+        Raises
+        ------
+        SampleError
+            If there are too few processes for an interval.
+        """
         return median_interval([fmean(run) for run in self.runs_ns(kernel)])
 
     def speedup(self, kernel: str, over: str, confidence: float) -> Interval:
@@ -276,8 +283,9 @@ def read(path: Path) -> Beside:
                 f"beside/{path.name}: kind {found.data['kind']!r} of schema "
                 f"{found.data['schema']!r}, expected {KIND!r} of {SCHEMA}; delete it"
             )
-        if not all(found.time_ns(kernel).low > 0 for kernel in found.kernels):
-            raise ValueError("a time is not positive")
+        for kernel in found.kernels:
+            if not all(0 < value < math.inf for run in found.runs_ns(kernel) for value in run):
+                raise ValueError(f"a time of {kernel} is not positive and finite")
         return Beside({**found.data, "elapsed_s": float(found.data["elapsed_s"])})
     except OSError as error:
         raise RecordError(f"beside/{path.name}: cannot be read: {error.strerror}") from None
