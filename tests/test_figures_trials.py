@@ -132,7 +132,8 @@ def test_every_pair_is_drawn_and_claimed_differences_stand_out(collected):
 def test_beside_tells_ratio_and_time_of_both(collected):
     figures.beside(PLANTED, pyperf(), "more", 1 / 1.02, alt="Shown.")
     picture = only(collected)
-    assert re.search(r"this book 0\.9[78]\d× \([^)]*\) in 6\.00 s; pyperf 0\.952× \(", picture.words)
+    words = picture.words
+    assert re.search(r"this book 0\.9[78]\d× \([^)]*\) in 6\.00 s; pyperf 0\.952× \(", words)
     assert picture.words.endswith("in 60.0 s.")
     shown = text_of(picture.svg(look.LOOKS[0]))
     assert all(name in shown for name in ("this book", "pyperf", "planted", "equal"))

@@ -121,8 +121,8 @@ def twins(record: Record, *, alt: str) -> None:
         if max(ends) > _FAR_PERCENT:  # linear around 0, logarithmic beyond: nothing is cut off
             ax.set_yscale("symlog", linthresh=2)
             ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            marks = [mark for mark in (-100, -10, -2, 0, 2, 10, 100) if abs(mark) <= 1.2 * max(ends)]
-            ax.set_yticks(marks)
+            marks = (-100, -10, -2, 0, 2, 10, 100)
+            ax.set_yticks([mark for mark in marks if abs(mark) <= 1.2 * max(ends)])
             ax.yaxis.set_minor_locator(NullLocator())
         else:
             ax.yaxis.set_major_locator(MaxNLocator(6))

@@ -195,7 +195,8 @@ def run(experiment: str, case: Case, kernels: Sequence[str]) -> Beside | None:
 def _check(case: Case, kernels: Sequence[str]) -> None:
     for name in kernels:
         if name not in case.kernels:
-            raise ValueError(f"no kernel {name!r} in this case; there are {', '.join(case.kernels)}")
+            known = ", ".join(case.kernels)
+            raise ValueError(f"no kernel {name!r} in this case; there are {known}")
         if case.kernels[name]["adapt"] or case.mutates:
             raise ValueError(
                 f"kernel {name!r} needs its arguments adapted or put back before each call, "
@@ -265,7 +266,7 @@ def _write(path: Path, data: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         records.replace_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
     except OSError as error:
-        raise RecordError(f"cannot write {path.name} beside the records: {error.strerror}") from error
+        raise RecordError(f"cannot write beside/{path.name}: {error.strerror}") from error
 
 
 def read(path: Path) -> Beside:

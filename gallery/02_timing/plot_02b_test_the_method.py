@@ -16,8 +16,8 @@ or all tails.
 
 from accel import figures, kernels
 from accel.kernels import planted, twins
-from accel.timing import Case, beside_pyperf, measure, profile
-from accel.timing import report, trials, trust
+from accel.timing import Case, beside_pyperf, beside_words, measure
+from accel.timing import profile, report, trials, trust
 
 PAIRS, PROCESSES = len(twins.cases()), 6
 chance = 2 * 0.5**PROCESSES
@@ -177,9 +177,9 @@ if theirs:
 
 # %%
 report.paragraph(
-    trust.settings_sentence(theirs),
-    trust.medians_sentence(found, theirs),
-    trust.beside_sentence(found, theirs, "two_percent_more"),
+    beside_words.settings_sentence(theirs),
+    beside_words.medians_sentence(found, theirs),
+    beside_words.beside_sentence(found, theirs, "two_percent_more"),
 )
 
 # %%

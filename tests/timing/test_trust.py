@@ -6,9 +6,7 @@ import pytest
 import synthetic
 
 from accel.timing import trust
-from accel.timing.beside_pyperf import Beside
 from accel.timing.records import Record, summarise
-from accel.timing.stats import Interval
 from accel.timing.textbook import Share
 from accel.timing.trials import Score
 
@@ -39,21 +37,6 @@ def record(*cases, elapsed_s=6.0, **changes):
     return Record(synthetic.record("trust.test", list(cases), elapsed_s=elapsed_s, **changes))
 
 
-def pyperf(elapsed_s=30.0, spread=0.01, processes=6, options=(), **times_ns):
-    """What pyperf would have found: processes apart from each other by up to `spread`."""
-
-    def runs(time_ns):
-        shares = [1 + spread * (process / (processes - 1) - 0.5) for process in range(processes)]
-        timed = [{"values": [1e-9 * time_ns * share] * 3} for share in shares]
-        return [{"warmups": [[1, 1.0]]}, *timed]
-
-    benchmarks = [{"metadata": {"name": n}, "runs": runs(t)} for n, t in times_ns.items()]
-    return Beside({
-        "pyperf": "2.10.0", "options": list(options), "elapsed_s": elapsed_s,
-        "suite": {"version": "1.0", "benchmarks": benchmarks},
-    })  # fmt: skip
-
-
 # --- simulated machines -----------------------------------------------------
 
 
@@ -72,8 +55,9 @@ def test_coverage_that_falls_short_is_named():
 @pytest.mark.parametrize("stated", [0.96875, float("nan")])
 def test_a_naive_method_that_fails_is_said_to_fail(stated):
     scores = [
-        score(300, RIVAL, alarms=700, stated=stated), score(970, RIVAL, weather="wet", stated=stated)
-    ]  # fmt: skip
+        score(300, RIVAL, alarms=700, stated=stated),
+        score(970, RIVAL, weather="wet", stated=stated),
+    ]
     said = trust.naive_sentence(scores, RIVAL)
     assert said.startswith("'Mean of all samples' failed in 1 of 2 kinds of weather")
     assert "300 of 1000, 30.0 %" in said and "called equals different in 70.0 %" in said
@@ -213,49 +197,3 @@ def test_the_time_of_a_comparison_is_judged(more, elapsed_s, phrase):
 def test_the_cost_of_the_loop_is_judged(loop, phrase):
     clock = {"resolution_ns": 1, "overhead_ns": 40, "loop_overhead_ns": loop}
     assert phrase in trust.overhead_sentence(record(case(whole=1e6), clock=clock))
-
-
-# --- beside pyperf ----------------------------------------------------------
-
-
-def test_pyperfs_settings_are_told():
-    said = trust.settings_sentence(pyperf(whole=1e6, more=1e6))
-    assert said.startswith("pyperf 2.10.0 with its defaults: 6 processes of 3 values")
-    said = trust.settings_sentence(pyperf(whole=1e6, options=["--processes=6"]))
-    assert "with options --processes=6" in said
-
-
-@pytest.mark.parametrize(("time", "phrase"), [
-    (1e6, "1.00 times ours, and the intervals overlap"),
-    (1.2e6, "1.20 times ours, and the intervals do not overlap"),
-])  # fmt: skip
-def test_medians_that_agree_or_do_not_are_said_to(time, phrase):
-    said = trust.medians_sentence(record(case(whole=1e6, more=1.02e6)), pyperf(whole=time))
-    assert phrase in said
-
-
-@pytest.mark.parametrize(
-    ("spread", "elapsed_s", "phrase"),
-    [
-        (0.05, 18.0, "is reached."),
-        (0.05, 17.9, "is missed, because we took more than a third of the time."),
-        (1e-6, 18.0, "is missed, because our interval is not narrower."),
-        (1e-6, 1.0, "not narrower and we took more than a third of the time."),
-    ],
-)
-def test_width_and_time_are_both_judged(spread, elapsed_s, phrase):
-    theirs = pyperf(elapsed_s, spread, whole=1e6, more=1.02e6)
-    ours = record(case(whole=1e6, more=1.02e6), elapsed_s=6.0)
-    assert trust.beside_sentence(ours, theirs, "more").endswith(phrase)
-
-
-def test_a_page_without_pyperf_says_so(monkeypatch):
-    monkeypatch.setattr("accel.timing.trust.missing", lambda: "pyperf is not installed here")
-    made = record(case(whole=1e6, more=1.02e6))
-    assert "not installed" in trust.settings_sentence(None)
-    assert "no medians" in trust.medians_sentence(made, None)
-    assert "nothing to be compared" in trust.beside_sentence(made, None, "more")
-
-
-def test_the_width_of_an_interval_is_relative():
-    assert trust.relative_width(Interval(1.5, 1.0, 2.0, 0.9)) == 1.0
