@@ -205,8 +205,9 @@ report.paragraph(
 # show that there is no other weather in which it is.
 #
 # **Your turn.** Make it fail. Write weather in which the book's method falls short of
-# what it states. It must be a trouble that a real machine could have, and the truth
-# must stay what it was: the weather may not know which function is which. The starter
+# what it states. It must be a trouble that a real machine could have, and it may
+# favour neither function over many experiments. ``drift`` is called once at the start
+# of each experiment, ``birth`` once for each function in each process. The starter
 # only sets a level of noise, and the check at its end fails:
 #
 # .. code-block:: python
@@ -226,9 +227,9 @@ report.paragraph(
 #     print(score.covered.interval)
 #     assert score.covered.interval.high < score.stated
 #
-# A hint: a coin must fall anew in each process. What could make six processes agree?
-# A machine whose drift keeps step with the order of turns is one answer. Then repair
-# the method, and show with the same weather that it holds again.
+# A hint: a coin must fall anew in each process. What is decided before the first of
+# them starts, and is the same for all six? Think of compilers and linkers. Then say
+# what the method would have to repeat in order to hold again.
 #
 # **Next need.** Differences can be trusted now, down to a floor that is known. But a
 # difference is between two kernels, and both may be slow. Fast compared with what?

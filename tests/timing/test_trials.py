@@ -1,6 +1,7 @@
 """The method on simulated machines: it holds what it states where others fail."""
 
 import math
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -118,6 +119,19 @@ def test_the_order_decides_who_meets_the_drift():
     taken = trial(warming, generator(), how="sequential")
     assert (np.median(taken.base, axis=1) < np.median(taken.kernel, axis=1)).all()
     assert (np.median(taken.kernel, axis=1) < np.median(taken.again, axis=1)).all()
+
+
+def test_what_is_decided_before_the_first_process_is_seen_by_no_process():
+    """The limit of the method: a layout that a linker chose is the same in all processes."""
+    chosen = []
+
+    def link(generator):
+        chosen[:] = [cycle(np.exp(generator.normal(0, 0.01, 2)))]
+        return lambda now_ns: 1.0
+
+    linked = Weather("linked", "", birth=lambda generator: next(chosen[0]), drift=link)
+    (score,) = run(100, weathers=[linked], methods=METHODS[:1])
+    assert score.covered.interval.high < score.stated
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_others():
