@@ -200,9 +200,10 @@ report.paragraph(
 #
 # **When not to.** Pairs cannot be had if the two versions do not fit into one process:
 # two releases of a library, two interpreters. Then pyperf's way is the right one, and
-# ``accel compare``, which compares two runs, has to live with wider intervals. Nor is a
-# simulated machine proof about yours. It can show that a method is wrong; it cannot
-# show that there is no other weather in which it is.
+# ``accel compare``, which compares two runs, has to live with wider intervals. No
+# number of processes sees what was decided before the first of them, when a library
+# was linked. Nor is a simulated machine a proof about yours. It can show that a method
+# is wrong; it cannot show that there is no other weather in which it is.
 #
 # **Your turn.** Make it fail. Write weather in which the book's method falls short of
 # what it states. It must be a trouble that a real machine could have, and it may
