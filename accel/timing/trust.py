@@ -219,8 +219,9 @@ def twins_sentence(record: Record) -> Sentence:
 def floor_sentence(record: Record) -> Sentence:
     """Say how often intervals between equals exclude 1, against what they state."""
     counts = twin_counts(record)
+    more = "more" if counts.unguarded.count > counts.alarms.count else "no more"
     return Sentence(
-        f"Without the noise floor more would have been: the interval of a pair excludes 1 in "
+        f"Without the noise floor {more} would have been: the interval of a pair excludes 1 in "
         f"{rate(counts.unguarded)}, {_against(counts.unguarded, counts.chance)}, and that of "
         f"the baseline's second entry in {rate(counts.biased)}, "
         f"{_against(counts.biased, counts.chance)}."

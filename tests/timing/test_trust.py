@@ -137,6 +137,7 @@ def test_intervals_between_equals_are_held_to_what_they_state(apart, again, phra
 def test_intervals_that_never_exclude_one_agree_only_if_there_are_few():
     made = record(*[case(first=1e6, second=1e6, jitter=0)] * 200)
     assert "less often than the 3.12 %" in trust.floor_sentence(made)
+    assert "Without the noise floor no more would have been" in trust.floor_sentence(made)
 
 
 def test_twins_are_two():
