@@ -9,6 +9,8 @@ leaves in the caches fall on all of them alike.
 
 from __future__ import annotations
 
+import math
+
 ORDERS = ("williams", "sequential")
 
 
@@ -44,6 +46,29 @@ def williams(count: int) -> list[list[int]]:
     if count % 2:
         rows += [row[::-1] for row in rows]
     return rows
+
+
+def first_row(count: int, rounds: int, process: int) -> int:
+    """Return the row of the design at which a process starts.
+
+    Each process goes on where the one before stopped, so that short ones complete
+    the design together; and once a number of processes has completed it, the next
+    starts one row later. Else, if `rounds` is a multiple of the design, all processes
+    would give their first turn to the same competitor. The first sample of a race
+    comes after the garbage collector has walked all memory, and is slower than others:
+    always the same competitor would pay for that.
+
+    Parameters
+    ----------
+    count : int
+        Competitors.
+    rounds : int
+        Rows that each process runs.
+    process : int
+        Number of the process, from 0.
+    """
+    begun = process * rounds
+    return begun + begun // math.lcm(rounds, len(williams(count)))
 
 
 def schedule(order: str, count: int, rounds: int, offset: int = 0) -> list[int]:

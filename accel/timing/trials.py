@@ -75,7 +75,8 @@ def trial(
         machine.begin_process()
         loops = [sample.calibrate(partial(machine.sample_ns, f), MIN_SAMPLE_NS) for f in (0, 1)]
         here: tuple[list, list, list] = ([], [], [])
-        for turn in order.schedule(how, len(entries), ROUNDS, process * ROUNDS):
+        first = order.first_row(len(entries), ROUNDS, process)
+        for turn in order.schedule(how, len(entries), ROUNDS, first):
             function = entries[turn]
             elapsed = machine.sample_ns(function, loops[function])
             here[turn].append(elapsed / loops[function])

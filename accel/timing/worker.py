@@ -230,7 +230,8 @@ def run_case(job: Mapping[str, Any], index: int, share_ns: float, tools: Mapping
     # The baseline enters twice: what separates it from itself is the noise floor.
     again = next(c for c in competitors if c.name == case["baseline"])
     entries = [*competitors, again]
-    turns = order.schedule(protocol["order"], len(entries), rounds, job["process"] * rounds)
+    first = order.first_row(len(entries), rounds, job["process"])
+    turns = order.schedule(protocol["order"], len(entries), rounds, first)
     taken = race(entries, turns, index, protocol, board, tools["eviction"])
     accounts = {}
     if job["process"] == 0:  # tracing slows the interpreter down, so one process does it

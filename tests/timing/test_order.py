@@ -74,3 +74,27 @@ def test_sequential_runs_each_to_completion():
 def test_an_unknown_order_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match="'williams', 'sequential'.*'random'"):
         order.schedule("random", 2, 2)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+@pytest.mark.parametrize("designs", [1, 2, 3])
+def test_the_first_turn_moves_on_where_each_process_runs_whole_designs(count, designs):
+    rows = order.williams(count)
+    rounds = designs * len(rows)
+    firsts = [
+        order.schedule("williams", count, rounds, order.first_row(count, rounds, process))[0]
+        for process in range(len(rows))
+    ]
+    assert sorted(firsts) == sorted(row[0] for row in rows)
+
+
+@pytest.mark.parametrize(("count", "rounds", "processes"), [(3, 4, 3), (3, 1, 6), (4, 3, 4)])
+def test_short_processes_still_complete_the_design_together(count, rounds, processes):
+    rows = order.williams(count)
+    run = [
+        row % len(rows)
+        for process in range(processes)
+        for first in [order.first_row(count, rounds, process)]
+        for row in range(first, first + rounds)
+    ]
+    assert {run.count(row) for row in range(len(rows))} == {len(run) // len(rows)}
