@@ -20,7 +20,7 @@ from accel.figures.parts import (
     interval_bars,
     log_scale,
 )
-from accel.timing import levels, mountain, words
+from accel.timing import latency, levels, mountain, words
 from accel.timing.levels import size_words
 from accel.timing.records import CaseView, Record
 
@@ -151,10 +151,10 @@ def chains(record: Record, *, alt: str) -> None:
         What the figure shows, in a sentence; its numbers are added.
     """
     case = record.cases[0]
-    counts = mountain.chain_counts(case)
+    counts = latency.chain_counts(case)
     if len(counts) < 2:
         raise FigureError(f"{record.experiment}: chains {counts}, expected several numbers")
-    gains = [mountain.overlap(case, count) for count in counts]
+    gains = [latency.overlap(case, count) for count in counts]
     _, level = mountain.best_chains(case)
 
     def draw(figure: Figure, look: Look) -> None:
@@ -183,8 +183,8 @@ def describe_chains(record: Record) -> str:
     """Return the gains of all numbers of chains in words."""
     case = record.cases[0]
     gains = [
-        f"{words.factor(mountain.overlap(case, count).value)} with {count}"
-        for count in mountain.chain_counts(case)
+        f"{words.factor(latency.overlap(case, count).value)} with {count}"
+        for count in latency.chain_counts(case)
     ]
     size = size_words(case.parameters["footprint"])
     return f"Accesses completed within {size}, against one chain: {'; '.join(gains)}."

@@ -32,14 +32,7 @@ import numpy as np
 
 from accel.simd import jit
 from accel.timing import machine
-from accel.timing.mountain import access_cycles, access_ns, chain_counts, overlap
 from accel.timing.plan import Case
-
-__all__ = [
-    "CHAINS", "access_cycles", "access_ns", "chain_cases", "chain_counts", "chase",
-    "chase_together", "cycle_count", "far_footprint", "footprints", "latency_cases",
-    "overlap", "walk",
-]  # fmt: skip
 
 #: Bytes between two nodes, and words of 8 bytes in a node: the usual cache line.
 LINE_BYTES = 64
@@ -295,7 +288,7 @@ def chain_cases() -> list[Case]:
     """Return the case of several chains at once, beyond the caches.
 
     Its parameters are ``footprint`` and ``steps``, its kernels ``chains_1``,
-    ``chains_2``, ...: see `accel.timing.mountain.overlap`.
+    ``chains_2``, ...: see `accel.timing.latency.overlap`.
     """
     kernels = {
         f"chains_{count}": _kernel(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from accel.timing import levels, mountain, words
+from accel.timing import latency, levels, mountain, words
 from accel.timing.levels import size_words
 from accel.timing.records import CaseView, Record
 from accel.timing.stats import Interval
@@ -183,7 +183,7 @@ class Latency:
 
     def missing(self, record: Record) -> str:
         """Return why a record has no findings, as a sentence; empty if it has."""
-        if record.machine["architecture"] not in mountain.CYCLES_OF_A_COUNT:
+        if record.machine["architecture"] not in latency.CYCLES_OF_A_COUNT:
             return (
                 "The length of a clock cycle is not known on "
                 f"{record.machine['architecture']}: {self._times(record)}"
@@ -204,7 +204,7 @@ class Latency:
     def _times(self, record: Record) -> str:
         """The times in ns, where nothing can be said in cycles."""
         times = [
-            f"{words.with_interval(mountain.access_ns(case), words.duration)} within "
+            f"{words.with_interval(latency.access_ns(case), words.duration)} within "
             f"{size_words(case.parameters['footprint'])}"
             for case in self._cases(record)
         ]
@@ -243,9 +243,9 @@ class Latency:
         _require_staircase(record)
         found = []
         for case in self._cases(record):
-            interval = mountain.access_cycles(case, record.machine["architecture"])
+            interval = latency.access_cycles(case, record.machine["architecture"])
             if interval is not None:
-                time = words.with_interval(mountain.access_ns(case), words.duration)
+                time = words.with_interval(latency.access_ns(case), words.duration)
                 label = f"footprint{words.NO_BREAK}{size_words(case.parameters['footprint'])}"
                 found.append(
                     Finding(label, interval, "measured" if case.stable else "unstable", time)

@@ -6,7 +6,7 @@ import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.timing import chase, mountain
+from accel.timing import chase, latency
 from accel.timing.isolate import resolve
 from accel.timing.records import CaseView
 
@@ -149,27 +149,27 @@ def staircase_case(chase_ns, ruler_ns, steps=1000):
 
 
 def test_an_access_takes_the_time_of_a_call_over_its_steps():
-    interval = mountain.access_ns(staircase_case(4.0, 2.0))
+    interval = latency.access_ns(staircase_case(4.0, 2.0))
     assert interval.value == pytest.approx(4.0, rel=0.02)
     assert interval.low <= interval.value <= interval.high
     assert interval.coverage == pytest.approx(0.96875)
 
 
 def test_cycles_are_the_ratio_to_the_ruler_times_its_cycles():
-    cycles = mountain.access_cycles(staircase_case(4.0, 2.0), "x86_64")
+    cycles = latency.access_cycles(staircase_case(4.0, 2.0), "x86_64")
     assert cycles.value == pytest.approx(12, rel=0.02)
-    slower_clock = mountain.access_cycles(staircase_case(8.0, 4.0), "x86_64")
+    slower_clock = latency.access_cycles(staircase_case(8.0, 4.0), "x86_64")
     assert slower_clock.value == pytest.approx(12, rel=0.02)
 
 
 def test_without_a_known_ruler_there_are_no_cycles():
-    assert mountain.access_cycles(staircase_case(4.0, 2.0), "arm64") is None
+    assert latency.access_cycles(staircase_case(4.0, 2.0), "arm64") is None
 
 
 def test_the_overlap_is_the_gain_over_one_chain():
     times = {"chains_1": 96e3, "chains_12": 8.4e3, "chains_2": 48e3}
     case = CaseView(synthetic.case(times, baseline="chains_1", footprint=2**27, steps=960))
-    assert mountain.chain_counts(case) == [1, 2, 12]
-    assert mountain.overlap(case, 2).value == pytest.approx(2, rel=0.02)
-    assert mountain.overlap(case, 12).value == pytest.approx(11.4, rel=0.02)
-    assert mountain.access_ns(case, "chains_12").value == pytest.approx(8.75, rel=0.02)
+    assert latency.chain_counts(case) == [1, 2, 12]
+    assert latency.overlap(case, 2).value == pytest.approx(2, rel=0.02)
+    assert latency.overlap(case, 12).value == pytest.approx(11.4, rel=0.02)
+    assert latency.access_ns(case, "chains_12").value == pytest.approx(8.75, rel=0.02)
