@@ -10,7 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accel.timing import levels, words
-from accel.timing.latency import access_ns, chain_counts, overlap, quotient, scaled
+from accel.timing.latency import (
+    access_cycles,
+    access_ns,
+    chain_counts,
+    overlap,
+    quotient,
+    scaled,
+)
 from accel.timing.levels import Level, size_words
 from accel.timing.records import CaseView, Record
 from accel.timing.report import Sentence
