@@ -135,7 +135,7 @@ def machine(
         fingerprint = facts.fingerprint(here, software)
         answer = {"machine": here, "software": software, "fingerprint": fingerprint}
         if ceilings is not None:
-            from accel.timing import roof_words
+            from accel.findings import roof_words
 
             answer["roofs"] = roof_words.summary(ceilings)
         print(json.dumps({**answer, "warnings": warnings}, indent=1))
@@ -164,7 +164,7 @@ def _roofs(remeasure: bool):
 
 
 def _print_roofs(ceilings) -> None:
-    from accel.timing import roof_words
+    from accel.findings import roof_words
 
     for table in (roof_words.peak_table(ceilings, every_width=False),
                   roof_words.level_table(ceilings)):  # fmt: skip

@@ -35,7 +35,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
-from accel.timing import claims, machine, noise, provenance, records, report, words
+from accel.findings import claims
+from accel.timing import machine, noise, provenance, records, report, words
 from accel.timing.records import CaseView, Record, RecordError
 from accel.timing.stats import Interval, median
 

@@ -23,7 +23,8 @@ from accel.figures.parts import (
     where_measured,
     wrapped,
 )
-from accel.timing import crossover, prediction, words
+from accel.findings import crossover, prediction
+from accel.timing import words
 from accel.timing.records import CaseView, Record
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from accel.figures.look import CSS_PIXELS_PER_INCH, LOOKS, FigureError, Look, Picture
 from accel.figures.parts import LABEL_SIZE, axes, headline
-from accel.timing.misses import Run, size
+from accel.findings.misses import Run, size
 from accel.timing.words import listed, number
 
 _THICK = 0.56  # of a row
@@ -59,7 +59,7 @@ def misses(runs: Sequence[Run], *, alt: str) -> Inline:
     Parameters
     ----------
     runs : sequence of Run
-        From `accel.timing.misses.run`, through the same caches.
+        From `accel.findings.misses.run`, through the same caches.
     alt : str
         What the figure shows, in a sentence; its numbers are added.
 

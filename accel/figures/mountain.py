@@ -20,9 +20,11 @@ from accel.figures.parts import (
     interval_bars,
     log_scale,
 )
-from accel.timing import latency, levels, mountain, words
-from accel.timing.levels import size_words
+from accel.findings import mountain
+from accel.timing import words
 from accel.timing.records import CaseView, Record
+from accel.timing.roofs import latency, levels
+from accel.timing.roofs.levels import size_words
 
 if TYPE_CHECKING:
     from accel.timing.roofs import Roofs

@@ -20,9 +20,9 @@ from accel.figures.parts import (
     readable,
     spread,
 )
+from accel.findings.roofline import Ceiling, ceilings, name_of, percent, ridge
 from accel.timing import cost, words
 from accel.timing.records import CaseView, Record
-from accel.timing.roofline import Ceiling, ceilings, name_of, percent, ridge
 
 if TYPE_CHECKING:
     from accel.timing.roofs import Roofs

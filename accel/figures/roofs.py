@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from accel.figures.look import FigureError, Look, Picture, present
 from accel.figures.parts import LABEL_SIZE, axes, headline
+from accel.findings.roof_words import width_words, widths
 from accel.timing import words
-from accel.timing.levels import size_words
 from accel.timing.records import Record
-from accel.timing.roof_words import width_words, widths
 from accel.timing.roofs import LevelRoof, Roofs
+from accel.timing.roofs.levels import size_words
 from accel.timing.stats import Interval
 
 

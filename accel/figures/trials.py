@@ -10,11 +10,12 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from accel.figures.look import Look, Palette, Picture, present
 from accel.figures.parts import LABEL_SIZE, axes, headline, interval_bars
-from accel.timing import trials, trust, words
-from accel.timing.beside_pyperf import Beside
+from accel.findings import trust
+from accel.timing import trials, words
 from accel.timing.records import Record
 from accel.timing.stats import Interval
 from accel.timing.trials import Score
+from accel.timing.trials.beside_pyperf import Beside
 
 #: An interval this many per cent long would squeeze all others on a linear axis.
 _FAR_PERCENT = 20

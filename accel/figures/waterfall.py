@@ -12,10 +12,10 @@ from matplotlib.patches import Rectangle
 
 from accel.figures.look import FigureError, Look, Picture, present
 from accel.figures.parts import LABEL_SIZE, axes, log_scale, readable
+from accel.findings.waterfall import Layer, per_flop, size_of
 from accel.timing import words
 from accel.timing.records import CaseView
 from accel.timing.stats import Interval
-from accel.timing.waterfall import Layer, per_flop, size_of
 
 if TYPE_CHECKING:
     from accel.timing.roofs import Roofs
@@ -42,7 +42,7 @@ def waterfall(
     Parameters
     ----------
     chain : sequence of Layer
-        From `accel.timing.waterfall.layers`.
+        From `accel.findings.waterfall.layers`.
     alt : str
         What the figure shows, in a sentence; its numbers are added.
     name : str

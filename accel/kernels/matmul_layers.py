@@ -24,7 +24,6 @@ from accel.kernels.matmul import NUMBERS, as_lists, compiled
 from accel.kernels.registry import case, register, target_of
 from accel.simd import Tile, jit
 
-
 # ---------------------------------------------------------------------------
 # The interpreter
 # ---------------------------------------------------------------------------

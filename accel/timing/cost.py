@@ -4,7 +4,7 @@ An operation declares two numbers: the arithmetic it does, in FLOPs, and the byt
 must cross the memory interface once even with an infinite cache. Their ratio, the
 arithmetic intensity, decides which roof is above it: the peak of the arithmetic units, or
 the bandwidth of the memory level that holds its data. Whether the declared numbers are
-true is not believed but counted, by `accel.timing.counted`.
+true is not believed but counted, by `accel.timing.counting`.
 
 Source
 ------
@@ -189,7 +189,7 @@ def _above(
         f"{with_interval(reached, gflops)} under {with_interval(roof, gflops)}; "
         f"the clock explains {CLOCK_MARGIN:.0%}, so the declared count ({count(cost.flops)} FLOPs, "
         f"{count(cost.compulsory_bytes)} bytes) or the roof is wrong: count with "
-        "accel.timing.counted, or measure the roofs again"
+        "accel.timing.counting, or measure the roofs again"
     )
 
 

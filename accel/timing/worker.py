@@ -25,7 +25,6 @@ from accel.agreement import difference
 from accel.timing import clock, machine, memory, order, sample
 from accel.timing.isolate import resolve
 
-
 #: Letters of an error that are passed on: compilers write pages.
 LONGEST_REASON = 600
 

@@ -22,7 +22,8 @@ Write down what you expect of one core before you read on.
 """
 
 from accel import figures
-from accel.timing import machine, measure, provenance, roof_words, roofs
+from accel.findings import roof_words
+from accel.timing import machine, measure, provenance, roofs
 
 CLOCK_GHZ = 3.0  # a guess that is seldom wrong by more than a half
 PORTS = 2  # a common number; there are processors with 1, and with 4

@@ -15,9 +15,10 @@ or all tails.
 """
 
 from accel import figures, kernels
+from accel.findings import beside_words, trust
 from accel.kernels import planted, twins
-from accel.timing import Case, beside_pyperf, beside_words, measure
-from accel.timing import profile, report, trials, trust
+from accel.timing import Case, measure, profile, report, trials
+from accel.timing.trials import beside_pyperf
 
 PAIRS, PROCESSES = len(twins.cases()), 6
 chance = 2 * 0.5**PROCESSES

@@ -27,8 +27,9 @@ each operation before it has run once. Which of those below will memory hold bac
 """
 
 from accel import figures, kernels
-from accel.timing import Case, cost, counted, measure
-from accel.timing import report, roofline, roofs, words
+from accel.findings import roofline
+from accel.timing import Case, cost, counting, measure
+from accel.timing import report, roofs, words
 
 ROOFS = roofs.here()
 
@@ -155,7 +156,7 @@ report.paragraph(
     roofline.counted_sentence(
         contest("softmax", ["numpy"], **SMALL),
         "numpy",
-        counted.count(softmax, arguments),
+        counting.count(softmax, arguments),
     ),
     roofline.allocation_sentence(operations),
 )

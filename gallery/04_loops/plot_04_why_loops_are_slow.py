@@ -18,10 +18,11 @@ guessed, since the interpreter's work lies open:
 """
 
 from accel import figures, kernels
+from accel.findings import interpreted, loops, waterfall
 from accel.kernels.matmul_layers import same_numbers
 from accel.kernels.matmul_tiled import host_tile
-from accel.timing import Case, interpreted, loops, machine, measure
-from accel.timing import profile, report, roofs, waterfall
+from accel.timing import Case, machine, measure
+from accel.timing import profile, report, roofs
 
 product = {step.name: step.function for step in kernels.ladder("matmul")}
 row = kernels.operation("matmul").inputs(n=1000, m=1, k=1)[1][0]

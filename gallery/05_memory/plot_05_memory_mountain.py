@@ -18,8 +18,10 @@ bytes over bandwidth, that settles how long one access takes, near and far:
 """
 
 from accel import figures, kernels
-from accel.timing import Case, chase, machine, measure, mountain
+from accel.findings import mountain
+from accel.timing import Case, machine, measure
 from accel.timing import profile, report, roofs
+from accel.timing.roofs import chase
 
 here = roofs.here()
 mountain.prediction_sentence(here)

@@ -22,16 +22,9 @@ would the better algorithm begin to win? Write down three sizes before you read 
 """
 
 from accel import figures, kernels
+from accel.findings import crossover, digits, prediction
 from accel.kernels import accuracy, signal, strassen, windows
-from accel.timing import (
-    Case,
-    crossover,
-    digits,
-    measure,
-    prediction,
-    profile,
-    report,
-)
+from accel.timing import Case, measure, profile, report
 
 NUMBERS = 20_000  # of samples; long enough for a sum to lose digits
 

@@ -11,7 +11,7 @@ from building import CONF, ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from accel.timing import claims
+from accel.findings import claims
 
 SHIPPED = [path for path in CONF.rglob("*") if path.suffix in (".css", ".html", ".js", ".svg")]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
-from accel.timing.counted import count
+from accel.timing.counting import count
 from accel.timing.memory import peak_alloc_bytes
 
 STEPS = [pytest.param(step, id=step.name) for step in ladder("conv2d", tag="ladder")]

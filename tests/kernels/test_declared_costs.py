@@ -12,7 +12,7 @@ import pytest
 from accel.agreement import difference
 from accel.kernels import kernel, ladder, operation
 from accel.kernels.registry import FAMILIES
-from accel.timing.counted import CountError, count
+from accel.timing.counting import CountError, count
 
 #: Larger than this nobody needs to count.
 MOST_BYTES, MOST_FLOPS = 3000, 4000

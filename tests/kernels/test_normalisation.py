@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
 from accel.kernels.normalisation import layernorm_compiled
-from accel.timing.counted import count
+from accel.timing.counting import count
 
 LANES = 16
 NAMES = ("layernorm", "softmax")

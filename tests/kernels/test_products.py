@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
 from accel.kernels.products import matvec_compiled
-from accel.timing.counted import count
+from accel.timing.counting import count
 from accel.timing.memory import peak_alloc_bytes
 
 STEPS = [pytest.param(step, id=step.name) for step in ladder("matvec", tag="ladder")]

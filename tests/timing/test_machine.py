@@ -10,7 +10,9 @@ import sys
 import numba.core.config
 import pytest
 
-from accel.timing import machine, machine_linux, machine_macos
+from accel.timing import machine
+from accel.timing.machine import linux as of_linux
+from accel.timing.machine import macos as of_macos
 
 SOFTWARE = {
     "python": "3.11.9",
@@ -240,7 +242,7 @@ def test_two_kinds_of_arm_core_give_two_names_and_their_common_features(tmp_path
 def test_linux_without_its_files_gives_reasons_and_a_card(tmp_path):
     facts = linux(tmp_path, [0])
     missing = {name for name, value in facts.items() if value is None}
-    assert missing == set(facts["unknown"]) == machine_linux.REASONS.keys() - {"logical_cores"}
+    assert missing == set(facts["unknown"]) == of_linux.REASONS.keys() - {"logical_cores"}
     assert dict(machine.card(facts, SOFTWARE))["Caches"] == "unknown: sysfs lists no caches"
 
 
@@ -265,16 +267,16 @@ def test_intel_mac_shares_caches_as_its_configuration_says():
 
 def test_silent_sysctl_leaves_everything_unknown_with_reasons():
     facts = mac({})
-    assert set(facts["unknown"]) == set(machine_macos.REASONS)
+    assert set(facts["unknown"]) == set(of_macos.REASONS)
 
 
 def test_sysctl_that_is_not_there_answers_nothing(monkeypatch):
-    monkeypatch.setattr(machine_macos, "SYSCTL", "/no/such/program")
-    assert machine_macos.read_sysctl() == {}
+    monkeypatch.setattr(of_macos, "SYSCTL", "/no/such/program")
+    assert of_macos.read_sysctl() == {}
 
 
 def test_both_systems_can_explain_the_same_facts():
-    assert machine_linux.REASONS.keys() == machine_macos.REASONS.keys()
+    assert of_linux.REASONS.keys() == of_macos.REASONS.keys()
 
 
 def test_other_systems_are_named_in_the_reason():
