@@ -108,6 +108,10 @@ class CaseView:
         """Return the time of one call in ns."""
         return paired.time_ns(self.samples(kernel))
 
+    def fastest_ns(self, kernel: str) -> float:
+        """Return the least time of a call in any sample, in ns: for a ceiling, not for a claim."""
+        return min(min(process) for process in self.samples(kernel))
+
     def gflops(self, kernel: str) -> Interval:
         """Return 10⁹ declared FLOPs per second."""
         return _rate(self.flops, self.time_ns(kernel))

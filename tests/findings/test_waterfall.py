@@ -202,6 +202,12 @@ class Ceilings:
     def bandwidth_gbs(self, footprint_bytes, probe=None, threads=1):
         return Interval(1e9, 1e9, 1e9, 1.0)
 
+    def fastest_gflops(self, dtype="float32", threads=1):
+        return self.gflops * threads
+
+    def fastest_gbs(self, footprint_bytes, threads=1):
+        return 1e9
+
 
 def test_a_share_is_of_as_many_cores_as_the_kernel_uses():
     there = case({"lists": 2.0e6, "ijk": 2.0e4})  # 0.001 and 0.1 GFLOP/s

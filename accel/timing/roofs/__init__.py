@@ -119,6 +119,33 @@ class Roofs:
         case = _find(self.peak, dtype=dtype, threads=threads)
         return case.gflops(case.baseline)
 
+    def fastest_gflops(self, dtype: str = "float32", threads: int = 1) -> float:
+        """Return the arithmetic rate of the fastest sample, in GFLOP/s; see `fastest_gbs`."""
+        case = _find(self.peak, dtype=dtype, threads=threads)
+        return max(case.flops / case.fastest_ns(kernel) for kernel in case.kernels)
+
+    def fastest_gbs(self, footprint_bytes: float, threads: int = 1) -> float:
+        """Return the bandwidth of the fastest sample of any probe at a footprint, in GB/s.
+
+        Whatever disturbs a probe makes it slower. A kernel that is faster than the
+        median probe may only have met a quieter minute; one that is faster than the best
+        that any probe ever did has been credited with work it does not do.
+        """
+        return max(
+            _step(self._fastest(probe, threads), footprint_bytes)
+            for probe in PROBES
+            if any(_walks(case, probe, threads) for case in self.bandwidth.cases)
+        )
+
+    def _fastest(self, probe: str, threads: int) -> dict[int, float]:
+        found = {
+            case.parameters["footprint_bytes"]: case.compulsory_bytes
+            / case.fastest_ns(case.baseline)
+            for case in self.bandwidth.cases
+            if _walks(case, probe, threads)
+        }
+        return dict(sorted(found.items()))
+
     def bandwidth_gbs(
         self, footprint_bytes: float, probe: str | None = None, threads: int = 1
     ) -> Interval:
@@ -157,7 +184,7 @@ class Roofs:
         found = {
             case.parameters["footprint_bytes"]: case.gigabytes_per_second(case.baseline)
             for case in self.bandwidth.cases
-            if case.operation == probe and case.parameters["threads"] == threads
+            if _walks(case, probe, threads)
         }
         if not found:
             raise _unknown(self.bandwidth, {"probe": probe, "threads": threads})
@@ -221,6 +248,10 @@ class Roofs:
         )
 
 
+def _walks(case: CaseView, probe: str, threads: int) -> bool:
+    return case.operation == probe and case.parameters["threads"] == threads
+
+
 def _each(time: Interval, steps: int) -> Interval:
     return Interval(time.value / steps, time.low / steps, time.high / steps, time.coverage)
 
@@ -259,7 +290,7 @@ def level_names(ends: Sequence[int], stated: Mapping[int, int]) -> list[str]:
     return names
 
 
-def _step(curve: Mapping[int, Interval], footprint_bytes: float) -> Interval:
+def _step(curve: Mapping[int, Any], footprint_bytes: float) -> Any:
     """Return the value at the last key not above the footprint, or at the first."""
     below = [size for size in curve if size <= footprint_bytes]
     return curve[below[-1] if below else next(iter(curve))]

@@ -195,6 +195,15 @@ def test_a_level_is_called_after_the_caches_that_end_in_it(ends, stated, names):
     assert roofs.level_names(ends, stated) == names
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_fastest_sample_bounds_the_median_from_above(threads):
+    here = synthetic_roofs.roofs()
+    assert here.fastest_gflops("float32", threads) >= here.peak_gflops("float32", threads).high
+    for footprint in (1, 2**14, 2**20, 2**26, 2**40):
+        fastest = here.fastest_gbs(footprint, threads)
+        assert fastest >= here.bandwidth_gbs(footprint, threads=threads).value
+
+
 def test_roofs_are_as_old_as_their_oldest_record():
     old = Record(synthetic_roofs.latency(created="2020-02-02T00:00:00+00:00"))
     assert replace(ROOFS, latency=old).created == "2020-02-02T00:00:00+00:00"
