@@ -361,6 +361,7 @@ def complaint(places: Places, progress: Progress) -> str:
         line.replace(f"{places.root}{os.sep}", "")
         for line in text.splitlines()
         if any(word in line for word in ("WARNING", "ERROR", "CRITICAL", "rror:", "xception:"))
+        and not line.startswith("[IPKernelApp]")  # a Jupyter kernel on its own connection
     ]
     lines = list(dict.fromkeys(telling))[:10] or text.splitlines()[-3:]
     return "\n".join([*lines, f"the whole log is in {places.log.relative_to(places.root)}"])

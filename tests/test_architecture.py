@@ -2,7 +2,11 @@
 
 import ast
 import re
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "accel"
@@ -86,6 +90,25 @@ def rooms_imported(path):
 def test_there_is_something_to_check():
     assert {"accel/timing/records.py", "accel/build.py"} <= set(map(name, MODULES))
     assert {"accel/timing/records.py", "pyproject.toml"} <= set(map(name, WRITTEN))
+
+
+CHAPTERS = [path for path in sorted((ROOT / "book").rglob("*.md")) if "code-cell" in path.read_text()]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=name)
+def test_what_the_cells_of_a_chapter_import_is_there(chapter):
+    cells = re.findall(r"^```\{code-cell\}.*?\n(.*?)^```", chapter.read_text("utf-8"), re.M | re.S)
+    wanted = [
+        (node.module, alias.name)
+        for cell in cells
+        for node in ast.walk(ast.parse(re.sub(r"^:.*$", "", cell, flags=re.M)))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert wanted
+    for module, what in wanted:
+        place = import_module(module)
+        assert hasattr(place, what) or find_spec(f"{module}.{what}"), f"{module} has no {what}"
 
 
 def test_every_room_has_its_rule():
