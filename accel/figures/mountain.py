@@ -19,6 +19,7 @@ from accel.figures.parts import (
     headline,
     interval_bars,
     log_scale,
+    round_numbers,
 )
 from accel.findings import mountain
 from accel.timing import words
@@ -47,7 +48,9 @@ def bandwidth(roofs: Roofs, *, alt: str) -> None:
 
     def draw(figure: Figure, look: Look) -> None:
         ax = axes(figure, left=0.55, right=0.75, top=0.62)
-        log_scale(ax, "y")
+        speeds = [rate for curve in curves.values() for rate in curve.values()]
+        slowest, fastest = min(rate.low for rate in speeds), max(rate.high for rate in speeds)
+        log_scale(ax, "y", round_numbers(slowest, fastest))
         ends, furthest = [], max(max(curve) for curve in curves.values())
         styles = look.styles(["compiled"] * len(curves))
         for (probe, curve), (color, marker) in zip(curves.items(), styles, strict=True):

@@ -164,6 +164,13 @@ def log_scale(ax: Axes, direction: str, positions: Sequence[float] = (), narrow=
         axis.set_major_formatter(lambda value, _: f"{value:,g}")
 
 
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return the numbers 1, 2 and 5 times a power of ten from `low` to `high`, rising."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    numbers = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+    return [number for number in numbers if low <= number <= high]
+
+
 def interval_bars(ax: Axes, xs, intervals: Sequence[Interval], **style) -> None:
     """Interval bars, drawn as plain lines so that they stay thin at any size."""
     for x, interval in zip(xs, intervals, strict=True):

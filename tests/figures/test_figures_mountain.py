@@ -7,7 +7,7 @@ import synthetic
 import synthetic_roofs
 
 from accel import figures
-from accel.figures import FigureError, look
+from accel.figures import FigureError, look, parts
 from accel.timing.records import Record
 from accel.timing.roofs import Roofs
 
@@ -159,3 +159,11 @@ def test_the_bandwidth_figure_needs_only_bandwidth(take):
     bare = Roofs(parts.peak, parts.bandwidth, None, None)
     assert "load" in texts(take("bandwidth", record=bare).svg(look.LOOKS[0]))
     assert figures.describe_bandwidth(bare) == figures.describe_bandwidth(ROOFS)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "numbers"),
+    [(16, 300, [20, 50, 100, 200]), (1, 1, [1]), (0.3, 2.5, [0.5, 1, 2]), (3, 4, [])],
+)
+def test_round_numbers_are_ones_twos_and_fives(low, high, numbers):
+    assert parts.round_numbers(low, high) == pytest.approx(numbers)

@@ -8,7 +8,7 @@ from accel.timing import memory
 
 MEBIBYTE = 2**20
 #: What the interpreter itself may allocate beside an array.
-SLACK = 4096
+SLACK = 16_384
 
 
 def test_a_temporary_array_is_seen_though_it_is_gone_when_the_call_ends():
