@@ -61,7 +61,7 @@ sequential = measure(
     "time_it.drift_sequential",
     "Does order matter when the machine drifts?",
     [duel("first", "second")],
-    budget_s=8,
+    budget_s=6,
     order="sequential",
     **turns,
 )
@@ -69,7 +69,7 @@ interleaved = measure(
     "time_it.drift_interleaved",
     "Does taking turns cancel the drift?",
     [duel("first", "second")],
-    budget_s=8,
+    budget_s=6,
     **turns,
 )
 figures.drift(
@@ -142,7 +142,7 @@ known = measure(
     "time_it.noise",
     "How far does a kernel differ from itself?",
     [duel("imitated", "planted")],
-    budget_s=6,
+    budget_s=4,
     rounds=24,
 )
 figures.noise(

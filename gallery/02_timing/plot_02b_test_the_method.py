@@ -97,7 +97,7 @@ equals = measure(
     "trust.twins",
     "How often is a function called faster than itself?",
     [Case(**pair) for pair in twins.cases()],
-    budget_s=12,
+    budget_s=10,
     rounds=6,
     min_rounds=6,
     min_sample_ns=100_000,

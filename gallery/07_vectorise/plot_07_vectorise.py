@@ -73,13 +73,13 @@ relu = measure(
     "vectorise.relu",
     "What does the interpreter cost?",
     ladder_of("relu"),
-    budget_s=6,
+    budget_s=5,
 )
 saxpy = measure(
     "vectorise.saxpy",
     "What does it cost with two inputs?",
     ladder_of("saxpy"),
-    budget_s=6,
+    budget_s=5,
 )
 figures.speedup_curve(
     saxpy,
@@ -126,7 +126,7 @@ gelu = measure(
     "vectorise.gelu",
     "What if there is real arithmetic?",
     ladder_of("gelu"),
-    budget_s=8,
+    budget_s=6,
 )
 image = measure(
     "vectorise.normalise_image",

@@ -60,7 +60,7 @@ ladder = measure(
     "block_it.ladder",
     "How far is each way to multiply matrices from the best one?",
     [product(n) for n in SIZES],
-    budget_s=22,
+    budget_s=14,
 )
 figures.ladder(
     ladder,
@@ -135,7 +135,7 @@ sweep = measure(
     "block_it.sweep",
     "Which block size is best?",
     [Case(**described, baseline="ikj")],
-    budget_s=8,
+    budget_s=6,
 )
 figures.sweep(
     sweep,
