@@ -152,9 +152,10 @@ def _scale(claim: Claim, findings: Sequence[Finding]) -> Callable[[float], float
     """Logarithmic scale, in pixels, that holds the range, all intervals, and the reference."""
     reference = [claim.quantity.reference] if claim.quantity.reference else []
     low = min([claim.low, *reference, *(finding.interval.low for finding in findings)]) / 1.3
-    high = max([claim.high, *(finding.interval.high for finding in findings)]) * 1.3
+    end = claim.low if math.isinf(claim.high) else claim.high  # an open range ends nowhere
+    high = max([end, *reference, *(finding.interval.high for finding in findings)]) * 1.3
     span = math.log(high / low)
-    return lambda value: round(_WIDTH * math.log(value / low) / span, 1)
+    return lambda value: round(_WIDTH * min(1.0, math.log(value / low) / span), 1)
 
 
 def _chart(claim: Claim, finding: Finding, scale: Callable[[float], float]) -> str:

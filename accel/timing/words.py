@@ -6,6 +6,7 @@ digit that is printed is believed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from accel.timing.stats import Interval
@@ -81,7 +82,9 @@ def unbroken(text: str) -> str:
 
 
 def claimed_range(low: float, high: float) -> str:
-    """Return a range as somebody claimed it, with no digits added: ``2–5×``."""
+    """Return a range as somebody claimed it, with no digits added: ``2–5×``, ``above 2×``."""
+    if math.isinf(high):
+        return f"above {low:g}×"
     return f"{low:g}–{high:g}×"
 
 

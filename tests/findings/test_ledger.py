@@ -67,3 +67,13 @@ def test_charts_put_what_lies_below_the_range_to_its_left(shown):
 def test_it_prints_in_a_terminal_too(shown):
     assert "Blocking & co" in str(shown) and "below" in str(shown)
     assert "compiled: No case measured reaches 2–5×." in str(shown.evidence("blocking"))
+
+
+@pytest.mark.parametrize(("low", "verdict"), [(2, "below"), (0.1, "confirmed")])
+def test_a_range_that_is_open_above_is_shaded_to_the_edge_of_the_chart(tmp_path, low, verdict):
+    path = tmp_path / "claims.toml"
+    path.write_text(CLAIMS.replace("range = [2, 5]", f"range = [{low}, inf]"))
+    page = ledger(path, lambda name: Record(synthetic.ladder())).evidence("blocking")._repr_html_()
+    assert f"<s>above {low:g}×</s> <strong>{verdict}</strong>" in page
+    for left, width in re.findall(r'<rect x="([\d.]+)" width="([\d.]+)"', page):
+        assert float(left) + float(width) == pytest.approx(260, abs=0.2)

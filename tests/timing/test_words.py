@@ -1,5 +1,7 @@
 """Numbers in words: digits, units, ranges."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,3 +70,4 @@ def test_items_are_listed_as_in_a_sentence(items, text):
 def test_a_claimed_range_gains_no_digits():
     assert words.claimed_range(2, 5) == "2–5×"
     assert words.claimed_range(1.5, 2) == "1.5–2×"
+    assert words.claimed_range(2, math.inf) == "above 2×"
