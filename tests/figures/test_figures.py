@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 import synthetic
+from drawings import only, text_of
 
 from accel import figures
 from accel.figures import look, parts
@@ -35,27 +36,6 @@ DRAWINGS = {
     "warmup": lambda **words: figures.warmup(NOISE, **words),
     "drift": lambda **words: figures.drift(drifting("a.b", 1.2), drifting("a.c", 1.0), **words),
 }
-
-
-@pytest.fixture
-def collected(monkeypatch):
-    """Pictures are kept, as in a build of the book; none are left from another test."""
-    monkeypatch.setattr(look, "_collecting", True)
-    look.take()
-    yield look
-    look.take()
-
-
-def only(collected):
-    (picture,) = collected.take()
-    return picture
-
-
-def text_of(svg):
-    root = ElementTree.fromstring(svg)
-    return " ".join(
-        "".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")
-    )
 
 
 @pytest.mark.parametrize("name", DRAWINGS)

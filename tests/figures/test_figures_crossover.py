@@ -1,9 +1,9 @@
 """The figure of a crossover: drawn in every look, described from the record."""
 
-from xml.etree import ElementTree
 
 import pytest
 import synthetic
+from drawings import text_of
 
 from accel import figures
 from accel.figures import look
@@ -27,25 +27,10 @@ def record(sizes=(4, 16, 64, 256, 1024), **changes):
     return Record(synthetic.record("page.test", cases))
 
 
-@pytest.fixture
-def collected(monkeypatch):
-    """Pictures are kept, as in a build of the book; none are left from another test."""
-    monkeypatch.setattr(look, "_collecting", True)
-    look.take()
-    yield look
-    look.take()
-
-
 def drawn(collected, data, **options):
     figures.crossover_curve(data, kernel="new", over="old", alt="Shown.", **options)
     (picture,) = collected.take()
     return picture
-
-
-def text_of(svg):
-    root = ElementTree.fromstring(svg)
-    texts = root.iter("{http://www.w3.org/2000/svg}text")
-    return " ".join("".join(node.itertext()) for node in texts)
 
 
 @pytest.mark.parametrize("one", look.LOOKS, ids=lambda one: f"{one.palette.name}-{one.narrow}")

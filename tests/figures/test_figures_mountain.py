@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import pytest
 import synthetic
 import synthetic_roofs
+from drawings import only
 
 from accel import figures
 from accel.figures import FigureError, look, parts
@@ -35,19 +36,14 @@ DRAWN = {
 
 
 @pytest.fixture
-def take(monkeypatch):
+def take(collected):
     """Return a function that draws a figure and returns its picture, as in a build."""
-    monkeypatch.setattr(look, "_collecting", True)
-    look.take()
-
     def draw(name, *, alt="Shown.", record=None):
         function, arguments, options = DRAWN[name]
         function(*((record,) if record else arguments), alt=alt, **options)
-        (picture,) = look.take()
-        return picture
+        return only(collected)
 
-    yield draw
-    look.take()
+    return draw
 
 
 def texts(svg):

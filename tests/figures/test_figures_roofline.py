@@ -1,11 +1,11 @@
 """The roofline: what is drawn, what is written beside it, and what is refused."""
 
 from dataclasses import replace
-from xml.etree import ElementTree
 
 import ceilings
 import pytest
 import synthetic
+from drawings import only, texts_of
 
 from accel import figures
 from accel.figures import look
@@ -16,32 +16,23 @@ ROOFS = ceilings.roofs()
 OPERATIONS = ceilings.operations()
 
 
-@pytest.fixture
-def picture(monkeypatch):
-    """Return a function that draws a record and returns the picture, as in a build."""
-    monkeypatch.setattr(look, "_collecting", True)
-    look.take()
+def stripped(svg):
+    return [text.strip() for text in texts_of(svg)]
 
+
+@pytest.fixture
+def picture(collected):
+    """Return a function that draws a record and returns the picture, as in a build."""
     def draw(record=OPERATIONS, roofs=ROOFS, alt="Shown."):
         figures.roofline(record, roofs, alt=alt)
-        (taken,) = look.take()
-        return taken
+        return only(collected)
 
-    yield draw
-    look.take()
-
-
-def text_of(svg):
-    root = ElementTree.fromstring(svg)
-    return [
-        "".join(node.itertext()).strip()
-        for node in root.iter("{http://www.w3.org/2000/svg}text")
-    ]
+    return draw
 
 
 @pytest.mark.parametrize("one", look.LOOKS, ids=lambda one: f"{one.palette.name}{one.narrow}")
 def test_every_look_names_the_roofs_the_operations_and_the_instruments(picture, one):
-    shown = text_of(picture().svg(one))
+    shown = stripped(picture().svg(one))
     assert {"relu", "gelu", "matmul", "interpreter", "NumPy", "compiled"} <= set(shown)
     assert any(text.startswith("peak") for text in shown)
     assert [text.split()[0] for text in shown if text.startswith(("L1", "L2", "L3", "memory"))] == [
@@ -55,14 +46,14 @@ def test_the_same_records_give_the_same_file_again(picture):
 
 
 def test_bandwidths_are_written_along_wide_slopes_and_left_out_on_narrow_ones(picture):
-    wide, narrow = (text_of(picture().svg(one)) for one in look.LOOKS[:2])
+    wide, narrow = (stripped(picture().svg(one)) for one in look.LOOKS[:2])
     assert any(text.startswith("L2 120") for text in wide)
     assert "L2" in narrow and not any(text.startswith("L2 ") for text in narrow)
 
 
 def test_close_slopes_keep_their_names_apart(picture):
     levels = ((2**15, 400.0), (2**20, 120.0), (2**25, 80.0), (2**28, 50.0))
-    shown = text_of(picture(roofs=ceilings.roofs(levels=levels)).svg(look.LOOKS[0]))
+    shown = stripped(picture(roofs=ceilings.roofs(levels=levels)).svg(look.LOOKS[0]))
     assert sum(text.startswith(("L2", "L3")) for text in shown) == 2
 
 

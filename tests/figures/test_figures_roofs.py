@@ -1,10 +1,10 @@
 """Figures of roofs: every bar drawn and told, in every look."""
 
-from xml.etree import ElementTree
 
 import pytest
 import synthetic
 import synthetic_roofs
+from drawings import only, text_of
 
 from accel import figures
 from accel.figures import look
@@ -18,25 +18,13 @@ DRAWINGS = {
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def drawn(collected):
     """Draw one figure and return it as a picture."""
-    monkeypatch.setattr(look, "_collecting", True)
-    look.take()
-
     def draw(function, *arguments, **words):
         function(*arguments, **words)
-        (picture,) = look.take()
-        return picture
+        return only(collected)
 
-    yield draw
-    look.take()
-
-
-def text_of(svg):
-    root = ElementTree.fromstring(svg)
-    return " ".join(
-        "".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")
-    )
+    return draw
 
 
 @pytest.mark.parametrize("name", DRAWINGS)

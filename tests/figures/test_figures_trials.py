@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 import synthetic
+from drawings import only, text_of
 
 from accel import figures
 from accel.figures import look
@@ -64,26 +65,6 @@ DRAWINGS = {
     "twins far apart": lambda **words: figures.twins(twins(1e6, 2e6), **words),
     "beside": lambda **words: figures.beside(PLANTED, pyperf(), "more", 1 / 1.02, **words),
 }
-
-
-@pytest.fixture
-def collected(monkeypatch):
-    monkeypatch.setattr(look, "_collecting", True)
-    look.take()
-    yield look
-    look.take()
-
-
-def only(collected):
-    (picture,) = collected.take()
-    return picture
-
-
-def text_of(svg):
-    root = ElementTree.fromstring(svg)
-    return " ".join(
-        "".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")
-    )
 
 
 @pytest.mark.parametrize("name", DRAWINGS)

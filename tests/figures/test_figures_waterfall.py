@@ -1,10 +1,10 @@
 """The waterfall: bars that hang where they should, words for every factor, and what is refused."""
 
 import re
-from xml.etree import ElementTree
 
 import pytest
 import synthetic
+from drawings import only, texts_of
 
 from accel import figures
 from accel.figures import look
@@ -34,32 +34,25 @@ CHAIN = waterfall.layers((SMALL, FIRST), (LARGE, SECOND))
 
 
 @pytest.fixture
-def picture(monkeypatch):
+def picture(collected):
     """Return a function that draws a chain and returns the picture, as in a build."""
-    monkeypatch.setattr(look, "_collecting", True)
-    look.take()
-
     def draw(chain=CHAIN, alt="Shown.", **options):
         figures.waterfall(chain, name="loops.x-waterfall", alt=alt, **options)
-        (taken,) = look.take()
-        return taken
+        return only(collected)
 
-    yield draw
-    look.take()
+    return draw
 
 
 WHOLE = {"beside": [(LARGE, "blas")], "roofs": Ceilings(), "threads": 2}
 
 
-def text_of(svg):
-    root = ElementTree.fromstring(svg)
-    found = ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
-    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in found]
+def words_in(svg):
+    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in texts_of(svg)]
 
 
 @pytest.mark.parametrize("one", look.LOOKS, ids=lambda one: f"{one.palette.name}{one.narrow}")
 def test_every_look_names_layers_kernels_instruments_and_roofs(picture, one):
-    shown = set(text_of(picture(**WHOLE).svg(one)))
+    shown = set(words_in(picture(**WHOLE).svg(one)))
     assert {"start", "bytecode", "objects", "larger matrices", "single numbers"} <= shown
     assert {"lists", "lists blocked", "ijk", "ikj", "tiled", "blas", "for comparison"} <= shown
     assert {"interpreter", "compiled", "NumPy"} <= shown
@@ -72,7 +65,7 @@ def test_the_same_chain_gives_the_same_file_again(picture):
 
 
 def test_intervals_are_written_where_there_is_room(picture):
-    wide, narrow = (text_of(picture().svg(one)) for one in look.LOOKS[:2])
+    wide, narrow = (words_in(picture().svg(one)) for one in look.LOOKS[:2])
     assert any(re.fullmatch(r"[\d.]+× \([\d.]+–[\d.]+×\)", text) for text in wide)
     assert not any("–" in text for text in narrow)
     assert any(re.fullmatch(r"[\d.]+×", text) for text in narrow)
@@ -81,7 +74,7 @@ def test_intervals_are_written_where_there_is_room(picture):
 @pytest.mark.parametrize("one", look.LOOKS[:2], ids=["wide", "narrow"])
 def test_what_is_no_gain_is_called_so_and_drawn_hollow(picture, one):
     svg = picture().svg(one)
-    shown = text_of(svg)
+    shown = words_in(svg)
     assert any(text.endswith("not resolved") for text in shown)
     assert any(text.endswith("slower") for text in shown)
     filled, hollow = bars(svg, one)
@@ -112,7 +105,7 @@ def test_a_part_that_goes_on_at_the_same_size_needs_no_row_for_that(picture):
     more = waterfall.layers(
         (SMALL, FIRST), (LARGE, SECOND), (again, {"tiled": "", "tiled_threads": "one core"})
     )
-    shown = text_of(picture(more).svg(look.LOOKS[0]))
+    shown = words_in(picture(more).svg(look.LOOKS[0]))
     assert shown.count("tiled") == 1 and shown.count("tiled threads") == 1
     assert shown.count("larger matrices") == 1
     assert "one core" in shown
