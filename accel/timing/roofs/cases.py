@@ -115,7 +115,7 @@ def bandwidth_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
         Answer of `machine.describe`; that of this machine by default.
     """
     facts = facts or machine.describe()
-    largest = min(4 * last_level_bytes(facts), (facts["memory_bytes"] or 2**32) // 8, LARGEST)
+    largest = min(4 * all_last_level_bytes(facts), (facts["memory_bytes"] or 2**32) // 8, LARGEST)
     everyone = thread_counts(facts["logical_cores"])[-1]
     grids = {(probe, 1): 2.0 for probe in PROBES} | {("load", 1): 2**0.5}
     if everyone > 1:
@@ -127,7 +127,7 @@ def bandwidth_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
     ]
 
 
-def last_level_bytes(facts: Mapping[str, Any]) -> int:
+def all_last_level_bytes(facts: Mapping[str, Any]) -> int:
     """Return the size of all last-level caches together; 32 MiB where it is unknown."""
     known = [cache for cache in facts["caches"] or [] if cache["size_bytes"] and cache["level"]]
     last = max((cache["level"] for cache in known), default=0)

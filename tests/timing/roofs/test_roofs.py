@@ -94,7 +94,7 @@ def test_footprints_rise_from_inside_the_first_cache_to_beyond_the_last():
 def test_several_last_level_caches_count_together():
     third = {**synthetic_roofs.CACHES[2], "cpus": 8, "shared_by": 4}
     facts = {**FACTS, "caches": [*synthetic_roofs.CACHES[:2], third]}
-    assert planned.last_level_bytes(facts) == 2 * 32 * 2**20
+    assert planned.all_last_level_bytes(facts) == 2 * 32 * 2**20
 
 
 @pytest.mark.parametrize("caches", [None, [], [{**synthetic_roofs.CACHES[2], "size_bytes": None}]])
