@@ -128,12 +128,12 @@ def machine(
     """Say what this computer is, and what about it would spoil a measurement."""
     from accel.timing import machine as facts
 
-    here, software = facts.describe(), facts.software()
-    warnings = facts.warnings(here, software, os.environ, facts.load())
+    here, software, load = facts.describe(), facts.software(), facts.load()
+    warnings = facts.warnings(here, software, os.environ, load)
     ceilings = _roofs(remeasure) if roofs or remeasure else None
     if json_:
         fingerprint = facts.fingerprint(here, software)
-        answer = {"machine": here, "software": software, "fingerprint": fingerprint}
+        answer = {"machine": here, "software": software, "load": load, "fingerprint": fingerprint}
         if ceilings is not None:
             from accel.findings import roof_words
 
@@ -141,7 +141,7 @@ def machine(
         print(json.dumps({**answer, "warnings": warnings}, indent=1))
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for label, value in facts.card(here, software):
+    for label, value in [*facts.card(here, software), *facts.weather(load)]:
         table.add_row(f"[bold]{label}[/bold]", value)
     out.print(table)
     for warning in warnings:

@@ -102,7 +102,8 @@ def test_the_machine_card_has_every_row(accel):
     answer = accel("machine")
     assert answer.exit_code == 0
     here, software = machine.describe(), machine.software()
-    assert all(label in answer.stdout for label, _ in machine.card(here, software))
+    rows = [*machine.card(here, software), *machine.weather(machine.load())]
+    assert all(label in answer.stdout for label, _ in rows)
 
 
 def test_the_machine_in_json_is_one_object_and_nothing_else(accel):
@@ -110,7 +111,7 @@ def test_the_machine_in_json_is_one_object_and_nothing_else(accel):
     assert answer.exit_code == 0
     assert answer.stderr == ""
     facts = json.loads(answer.stdout)
-    assert set(facts) == {"machine", "software", "fingerprint", "warnings"}
+    assert set(facts) == {"machine", "software", "load", "fingerprint", "warnings"}
     assert facts["fingerprint"] == machine.fingerprint(facts["machine"], facts["software"])
 
 
