@@ -9,6 +9,7 @@ returned instead: editing prose measures nothing.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -161,6 +162,7 @@ def assemble(
 ) -> dict[str, Any]:
     """Return the record of a plan from the answers of its processes."""
     here = identity()  # as `fresh_record` will ask for it: by the libraries of this process
+    spare_core = plan.protocol.threads < (plan.machine.get("logical_cores") or math.inf)
     cases = []
     for index, case in enumerate(plan.cases):
         shares = [answer["cases"][index] for answer in answers]
@@ -184,7 +186,7 @@ def assemble(
             "kernels": kernels,
             "again": {"processes": [share["again"] for share in shares]},
         }
-        cases.append(records.summarise(raw, steal))
+        cases.append(records.summarise(raw, steal, spare_core))
     return {
         "kind": records.KIND,
         "schema": records.SCHEMA,

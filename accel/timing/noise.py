@@ -87,7 +87,7 @@ def complaints(again: Interval, steal: float | None, disturbed: float | None) ->
     steal : float or None
         Share of time that the hypervisor gave to others; None if unknown.
     disturbed : float or None
-        Share of disturbed samples; None if unknown.
+        Share of disturbed samples; None if unknown, or if no core was left for others.
     """
     found = []
     if again.low > 1 + LARGEST_BIAS or again.high < 1 / (1 + LARGEST_BIAS):

@@ -32,7 +32,9 @@ class RecordError(ValueError):
     """A record cannot be used; the message names the file and says why."""
 
 
-def summarise(case: Mapping[str, Any], steal: float | None) -> dict[str, Any]:
+def summarise(
+    case: Mapping[str, Any], steal: float | None, spare_core: bool = True
+) -> dict[str, Any]:
     """Return a case with its derived values added: times, speed-ups, verdicts, stability.
 
     Parameters
@@ -41,11 +43,15 @@ def summarise(case: Mapping[str, Any], steal: float | None) -> dict[str, Any]:
         Raw case: description and samples.
     steal : float or None
         Share of time the hypervisor gave to others meanwhile.
+    spare_core : bool
+        Whether a core was left for everybody else. Where the kernels had them all, the
+        system's own work interrupts them whenever there is any, both sides of a ratio
+        alike: interruptions are recorded, and only the A/A interval judges.
     """
     view = CaseView(case)
     again = view.resolution
     disturbed = _disturbed(case)
-    reasons = noise.complaints(again, steal, disturbed)
+    reasons = noise.complaints(again, steal, disturbed if spare_core else None)
     judged = CaseView({**case, "stable": not reasons, "reasons": reasons})
     kernels = {
         name: {

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -666,6 +667,26 @@ def test_a_protocol_that_cannot_be_followed_is_refused(workers, changes, complai
 )
 def test_the_last_level_is_the_largest_cache_known(facts, size):
     assert experiment.last_level_bytes(facts) == size
+
+
+@pytest.mark.parametrize(("threads", "stable"), [(1, False), (2, True), (3, True)])
+def test_interruptions_count_against_a_case_where_a_core_was_left_for_others(
+    workers, monkeypatch, threads, stable
+):
+    def interrupted(job, *ignored):
+        busy = answer(job)
+        for entry in (*busy["cases"][0]["kernels"].values(), busy["cases"][0]["again"]):
+            entry["involuntary_switches"] = [10**6] * len(entry["samples_ns"])
+        return busy
+
+    here = {**machine.describe(), "logical_cores": 2}
+    monkeypatch.setattr(machine, "describe", lambda: here)
+    monkeypatch.setattr(isolate, "run", interrupted)
+    plan_ = plan.Plan(
+        "page.test", "How?", "plot_test.py", "quick",
+        replace(plan.PROFILES["quick"].protocol, threads=threads), (case(),), 1.0, here,
+    )  # fmt: skip
+    assert experiment.run(plan_).cases[0].stable is stable
 
 
 @pytest.mark.parametrize("steal", [0.0, 0.1, None])

@@ -138,6 +138,16 @@ def test_a_disturbed_case_is_unstable_and_says_why(steal, switches, reason):
     assert {kernel["verdict"] for kernel in judged["kernels"].values()} == {"unstable"}
 
 
+def test_where_no_core_is_left_for_others_interruptions_are_recorded_and_not_held_against_it():
+    case = small()["cases"][0]
+    for process in case["kernels"]["mine"]["processes"]:
+        process["involuntary_switches"] = [9] * 4
+    judged = records.summarise(case, None, spare_core=False)
+    assert judged["disturbed"] > 0.2
+    assert judged["stable"] is True
+    assert records.summarise(case, 0.05, spare_core=False)["stable"] is False
+
+
 def test_switches_that_the_system_does_not_count_disturb_nothing():
     case = small()["cases"][0]
     for process in case["again"]["processes"]:
