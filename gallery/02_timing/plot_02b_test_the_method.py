@@ -137,8 +137,8 @@ found = measure(
     "trust.planted",
     "Is a slow-down of 2 % found, and how soon?",
     [slowed],
-    budget_s=6,
-    rounds=96,
+    budget_s=9,
+    rounds=160,
     min_sample_ns=1_000_000,
     warmup_s=0.01,
 )
