@@ -117,6 +117,28 @@ def calibrate(sample: Callable[[int], int], target_ns: float, most: int = 2**40)
     return loops
 
 
+def aligned(loops: Sequence[int], baseline: int = 0) -> list[int]:
+    """Return loop counts that are equal wherever kernels are about as fast as the baseline.
+
+    Times have a tail to the slow side. A sample of more calls averages more of it, so its
+    median lies a little higher: two equal functions that were calibrated apart, in one
+    process to seven calls and in another to eight, would differ by that in every process
+    alike. Counts within a factor of one and a half of the baseline's become the largest
+    of them. Kernels further apart keep theirs: there is more between them than a tail.
+
+    Parameters
+    ----------
+    loops : sequence of int
+        As `calibrate` found them.
+    baseline : int
+        Which of them is the baseline's.
+    """
+    own = loops[baseline]
+    near = [2 * count <= 3 * own and 2 * own <= 3 * count for count in loops]
+    shared = max(count for count, is_near in zip(loops, near, strict=True) if is_near)
+    return [shared if is_near else count for count, is_near in zip(loops, near, strict=True)]
+
+
 def warm_up(sample: Callable[[int], int], seconds: float, clock: Clock = perf_counter_ns) -> None:
     """Call until `seconds` have passed: by time, since a count suits no two kernels."""
     start = clock()

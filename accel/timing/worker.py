@@ -175,6 +175,14 @@ def settle(
     return clock.perf_counter_ns() - begun
 
 
+def align(competitors: list[Competitor], baseline: str) -> None:
+    """Give competitors about as fast as the baseline its loop count; see `sample.aligned`."""
+    names = [competitor.name for competitor in competitors]
+    counts = sample.aligned([c.loops for c in competitors], names.index(baseline))
+    for competitor, loops in zip(competitors, counts, strict=True):
+        competitor.loops = loops
+
+
 def race(
     entries: list[Competitor],
     turns: list[int],
@@ -224,6 +232,7 @@ def run_case(job: Mapping[str, Any], index: int, share_ns: float, tools: Mapping
     for competitor in competitors:
         lasts = settle(competitor, index, protocol, tools)
         round_ns += lasts * (2 if competitor.name == case["baseline"] else 1)
+    align(competitors, case["baseline"])
     left_ns = share_ns - (clock.perf_counter_ns() - begun)
     rounds = max(protocol["min_rounds"], min(protocol["rounds"], int(left_ns / max(round_ns, 1))))
     # The baseline enters twice: what separates it from itself is the noise floor.

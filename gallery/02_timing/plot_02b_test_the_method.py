@@ -47,7 +47,7 @@ report.Sentence(
 # and an interval is right if it holds 1.
 
 DRAFT = profile().name == "quick"
-COUNT = 300 if DRAFT else 2000
+COUNT = 300 if DRAFT else 5000
 scores = trials.run(COUNT)
 figures.coverage(
     scores,
@@ -77,7 +77,7 @@ two = [method for method in trials.METHODS if method.name in (trust.OURS, rival)
 power = [
     score
     for speedup in trials.PLANTED
-    for score in trials.run(COUNT // 3, methods=two, speedup=speedup)
+    for score in trials.run(min(COUNT // 3, 700), methods=two, speedup=speedup)
 ]
 trust.power_table(power, rival)
 

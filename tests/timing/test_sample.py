@@ -113,6 +113,28 @@ def test_no_target_means_single_calls():
 
 
 @pytest.mark.parametrize(
+    ("loops", "baseline", "aligned"),
+    [
+        ([7], 0, [7]),
+        ([7, 8], 0, [8, 8]),
+        ([8, 7], 0, [8, 8]),
+        ([100, 150, 151, 67, 66], 0, [150, 150, 151, 150, 66]),
+        ([100, 1, 99], 1, [100, 1, 99]),
+        ([1, 1, 1], 2, [1, 1, 1]),
+    ],
+)
+def test_kernels_about_as_fast_as_the_baseline_get_one_loop_count(loops, baseline, aligned):
+    assert sample.aligned(loops, baseline) == aligned
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=9), st.data())
+def test_aligning_never_shortens_a_sample_and_lengthens_it_by_little(loops, data):
+    baseline = data.draw(st.integers(0, len(loops) - 1))
+    for before, after in zip(loops, sample.aligned(loops, baseline), strict=True):
+        assert before <= after <= 2.25 * before
+
+
+@pytest.mark.parametrize(
     ("seconds", "call_ns", "calls"),
     [(0, 300, 0), (1e-6, 300, 4), (1e-6, 10**9, 1), (0.1, 10**6, 100)],
 )

@@ -73,7 +73,8 @@ def trial(
     taken: tuple[list, list, list] = ([], [], [])
     for process in range(PROCESSES):
         machine.begin_process()
-        loops = [sample.calibrate(partial(machine.sample_ns, f), MIN_SAMPLE_NS) for f in (0, 1)]
+        found = [sample.calibrate(partial(machine.sample_ns, f), MIN_SAMPLE_NS) for f in (0, 1)]
+        loops = sample.aligned(found)
         here: tuple[list, list, list] = ([], [], [])
         first = order.first_row(len(entries), ROUNDS, process)
         for turn in order.schedule(how, len(entries), ROUNDS, first):
