@@ -19,7 +19,7 @@ from accel.findings.claims import (
     read_claims,
 )
 from accel.timing.records import Record, load
-from accel.timing.report import Table
+from accel.timing.report import Table, marked_up
 
 _WIDTH, _HEIGHT = 260, 22  # of the little charts, in CSS pixels
 
@@ -121,7 +121,7 @@ def _rows(claim: Claim, result: Result, scale: Callable[[float], float]) -> str:
     head = (
         f'<tr><th scope="rowgroup" colspan="3">{escape(compared.title)}: '
         f"<strong>{escape(result.judgement.verdict)}</strong>"
-        f"<small>{_with_code(compared.note)}</small></th></tr>"
+        f"<small>{marked_up(compared.note)}</small></th></tr>"
     )
     rows = "".join(
         f'<tr><td class="number">{escape(finding.label)}</td>'
@@ -132,12 +132,6 @@ def _rows(claim: Claim, result: Result, scale: Callable[[float], float]) -> str:
     if not result.findings:
         rows = f'<tr><td colspan="3">{escape(result.judgement.sentence)}</td></tr>'
     return f"<tbody>{head}{rows}</tbody>"
-
-
-def _with_code(text: str) -> str:
-    """Return text as HTML, with code where backquotes mark it."""
-    pieces = enumerate(escape(text).split("`"))
-    return "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
 
 
 def _measured(claim: Claim, finding: Finding) -> str:

@@ -100,11 +100,6 @@ def account(
     }
 
 
-def peak_alloc_bytes(function: Callable, arguments: Sequence) -> int:
-    """Return the most memory that one call held at once beyond its arguments, in bytes."""
-    return _traced(function, arguments)[0]
-
-
 def _traced(function: Callable, arguments: Sequence) -> tuple[int, int]:
     """Return what one call held at most, and what it left behind, in bytes."""
     tracemalloc.start()

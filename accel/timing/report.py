@@ -35,7 +35,7 @@ def code(name: str) -> str:
     return f"`{name}`"
 
 
-def _marked_up(text: str) -> str:
+def marked_up(text: str) -> str:
     """Return text as HTML: escaped, and code where backquotes mark it."""
     pieces = enumerate(escape(text).split("`"))
     return "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
@@ -45,7 +45,7 @@ class Sentence(str):
     """Prose chosen by data. Prints as text, shows as a paragraph on a page."""
 
     def _repr_html_(self) -> str:
-        return f'<p class="measured-sentence">{_marked_up(self)}</p>'
+        return f'<p class="measured-sentence">{marked_up(self)}</p>'
 
 
 def paragraph(*sentences: str) -> Sentence:
@@ -93,7 +93,7 @@ class Table:
         def cell(tag: str, text: str, column: int) -> str:
             scope = ' scope="col"' if tag == "th" else ""
             css = ' class="number"' if numeric[column] else ""
-            return f"<{tag}{scope}{css}>{_marked_up(text)}</{tag}>"
+            return f"<{tag}{scope}{css}>{marked_up(text)}</{tag}>"
 
         head = "".join(cell("th", text, column) for column, text in enumerate(self.headers))
         body = "".join(

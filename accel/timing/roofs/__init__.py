@@ -23,6 +23,7 @@ from accel.timing.records import CaseView, Record
 from accel.timing.roofs import keeping
 from accel.timing.roofs.cases import PROBES, all_threads, bandwidth_cases, peak_cases
 from accel.timing.roofs.keeping import RoofError
+from accel.timing.roofs.latency import access_ns
 from accel.timing.stats import Interval
 from accel.timing.words import listed
 
@@ -206,8 +207,7 @@ class Roofs:
                 "latency was not measured with these roofs; `accel machine --roofs` measures it"
             )
         found = {
-            case.parameters["footprint"]: _each(case.time_ns("chase"), case.parameters["steps"])
-            for case in self.latency.cases
+            case.parameters["footprint"]: access_ns(case) for case in self.latency.cases
         }
         return dict(sorted(found.items()))
 
@@ -250,10 +250,6 @@ class Roofs:
 
 def _walks(case: CaseView, probe: str, threads: int) -> bool:
     return case.operation == probe and case.parameters["threads"] == threads
-
-
-def _each(time: Interval, steps: int) -> Interval:
-    return Interval(time.value / steps, time.low / steps, time.high / steps, time.coverage)
 
 
 def _inverse(rate: Interval) -> Interval:
