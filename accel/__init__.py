@@ -1,14 +1,15 @@
 """Kernels, and how to measure them.
 
 `accel.kernels` holds what is measured, `accel.timing` how, `accel.simd` the
-vector registers that the fastest kernels are written with. Each is loaded when
-it is first asked for: ``import accel`` itself imports nothing heavy.
+vector registers that the fastest kernels are written with. The operations of
+`accel.ops` are attributes here too: ``accel.gelu(x)``. Each is loaded when it is first
+asked for: ``import accel`` itself imports nothing heavy.
 """
 
 from importlib import import_module
 from typing import Any
 
-_ROOMS = ("agreement", "figures", "kernels", "simd", "timing")
+_ROOMS = ("agreement", "bench", "figures", "kernels", "ops", "simd", "timing")
 
 
 def __getattr__(name: str) -> Any:
@@ -18,8 +19,11 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("accel-book")
-    raise AttributeError(f"module 'accel' has no attribute {name!r}; it has {', '.join(_ROOMS)}")
+    operations = import_module("accel.ops")
+    if name in operations.__all__:
+        return getattr(operations, name)
+    raise AttributeError(f"module 'accel' has no attribute {name!r}; it has {', '.join(__dir__())}")
 
 
 def __dir__() -> list[str]:
-    return [*_ROOMS, "__version__"]
+    return [*_ROOMS, *import_module("accel.ops").__all__, "__version__"]

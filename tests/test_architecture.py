@@ -13,19 +13,21 @@ PACKAGE = ROOT / "accel"
 
 #: Room -> rooms it may import. Imports point down.
 MAY_IMPORT = {
-    "accel": set(),
+    "accel": {"ops"},
     "agreement": set(),
     "simd": set(),
     "kernels": {"agreement", "simd"},
     "timing": {"agreement", "simd"},
+    "ops": {"kernels"},
+    "bench": {"findings", "kernels", "timing"},
     "backend": {"kernels", "timing"},
     "competition": {"kernels", "timing"},
     "course": {"competition", "kernels", "timing"},
     "findings": {"timing"},
-    "figures": {"findings", "kernels", "timing"},
+    "figures": {"bench", "findings", "kernels", "timing"},
     "build": {"figures", "kernels", "timing"},
     "cli": {
-        "backend", "build", "competition", "course", "figures", "findings", "kernels", "timing",
+        "backend", "bench", "build", "competition", "course", "figures", "findings", "kernels", "timing",
     },
 }
 

@@ -3,6 +3,7 @@
 from accel.kernels.registry import (
     Kernel,
     Operation,
+    best,
     case,
     check,
     kernel,
@@ -10,4 +11,4 @@ from accel.kernels.registry import (
     operation,
 )
 
-__all__ = ["Kernel", "Operation", "case", "check", "kernel", "ladder", "operation"]
+__all__ = ["Kernel", "Operation", "best", "case", "check", "kernel", "ladder", "operation"]

@@ -243,7 +243,7 @@ def relu_compiled(x, out):
     name="vector",
     instrument="compiled",
     story="explicit vector registers: says what the compiler had to find out",
-    tags=("ladder",),
+    tags=("ladder", "best"),
 )
 @jit
 def relu_vector(x, out):
@@ -475,7 +475,7 @@ def saxpy_compiled(alpha, x, y, out):
     name="vector",
     instrument="compiled",
     story="explicit vector registers, multiplication and addition in one instruction",
-    tags=("ladder",),
+    tags=("ladder", "best"),
 )
 @jit
 def saxpy_vector(alpha, x, y, out):
@@ -719,7 +719,7 @@ def gelu_compiled(x, out):
     name="vector",
     instrument="compiled",
     story="explicit vector registers: removes the scalar tanh",
-    tags=("ladder",),
+    tags=("ladder", "best"),
 )
 @jit
 def gelu_vector(x, out):

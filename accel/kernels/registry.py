@@ -66,6 +66,13 @@ class Operation:
     edges : tuple of dict
         Parameter sets at the edges (0, 1, odd, 127/128/129) that every kernel
         must compute correctly.
+    sizes : callable or None
+        ``sizes(working_set_bytes) -> parameters`` of a case that keeps about so many
+        bytes in use, from a few KiB to the memory's size. `accel bench` chooses by it.
+    awkward : tuple of dict
+        Parameters whose shapes suit no block, register or cache line.
+    mutates : tuple of int
+        Positions of arguments that kernels change and that the next call needs as they were.
     """
 
     name: str
@@ -74,6 +81,9 @@ class Operation:
     flops: Callable[..., int]
     compulsory_bytes: Callable[..., int]
     edges: tuple[Mapping[str, Any], ...]
+    sizes: Callable[[int], Mapping[str, Any]] | None = None
+    awkward: tuple[Mapping[str, Any], ...] = ()
+    mutates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,9 @@ class Kernel:
     adapt : callable or None
         Turns the operation's arguments into this kernel's own, off the clock
         (arrays to nested lists, say). A module-level function.
+    tags : frozenset of str
+        "ladder" for the steps that pages show; "best" for the one to call on one core,
+        "threads" for the one to call on all of them.
     """
 
     operation: str
@@ -220,6 +233,30 @@ def kernel(name: str, step: str) -> Kernel:
     return _kernels[name][step]
 
 
+def best(name: str, dtype: str, threads: int = 1) -> Kernel:
+    """Return the kernel to call for elements of this type.
+
+    Parameters
+    ----------
+    name : str
+        Operation.
+    dtype : str
+        Element type.
+    threads : int
+        With more than one, the kernel that uses them, where there is one.
+
+    Raises
+    ------
+    KeyError
+        If there is no such operation, or none of its kernels is the one to call.
+    """
+    for tag in ("threads", "best") if threads > 1 else ("best",):
+        chosen = ladder(name, dtype=dtype, tag=tag)
+        if chosen:
+            return chosen[-1]
+    raise KeyError(f"no kernel of {name!r} for {dtype} is tagged 'best'; tag one where it stands")
+
+
 def case(name: str, steps: list[str], **parameters: Any) -> dict[str, Any]:
     """Describe one measurement as the plain data that `accel.timing.Case` takes.
 
@@ -240,6 +277,7 @@ def case(name: str, steps: list[str], **parameters: Any) -> dict[str, Any]:
         "oracle": target_of(op.oracle),
         "flops": int(op.flops(**parameters)),
         "compulsory_bytes": int(op.compulsory_bytes(**parameters)),
+        "mutates": list(op.mutates),
         "kernels": {step: _describe(kernel(name, step)) for step in steps},
     }
 

@@ -102,7 +102,8 @@ def prepare(
     competitors = []
     for name, kernel in case["kernels"].items():
         board.note(case=index, kernel=name, step="first call")
-        np.copyto(arguments[-1], originals[-1])
+        for i in {*case["mutates"], len(arguments) - 1}:
+            np.copyto(arguments[i], originals[i])
         own = resolve(kernel["adapt"])(*arguments) if kernel["adapt"] else arguments
         pristine = [originals[i] if i in case["mutates"] else None for i in range(len(own))]
         competitor = Competitor(name, resolve(kernel["target"]), own, pristine)
