@@ -1,11 +1,62 @@
 """Shared by all tests: this folder is importable (`synthetic`), the shell is not in the way."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ("accel", "book", "conf", "gallery", "pyproject.toml")
 
 # How long an example takes says nothing on a busy machine, and nothing here about correctness.
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of the site come last: the book is built beside the others meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("site") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def book(request, tmp_path_factory):
+    """The process that builds the book in a copy of the sources; None where no test opens it.
+
+    It takes minutes, most of them waiting its turn on one core, so it begins with the
+    first test, whatever that is. Tests judge what is on the site, never how fast it was.
+    """
+    if not any(item.get_closest_marker("site") for item in request.session.items):
+        yield None
+        return
+    copy = _copied_sources(tmp_path_factory.mktemp("checkout"))
+    with open(copy / "build.log", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "accel.cli", "build", "--profile", "quick"], cwd=copy,
+            env=_environment(PYTHONPATH=str(copy)), stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    yield process, copy
+    process.terminate()
+    process.wait(timeout=60)
+
+
+def _environment(**more):
+    """Return this shell's environment without settings of this package."""
+    return {key: os.environ[key] for key in os.environ if not key.startswith("ACCEL_")} | more
+
+
+def _copied_sources(folder):
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():  # with what was compiled before
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.egg-info"))
+        else:
+            shutil.copy(source, folder / name)
+    shutil.rmtree(folder / "book" / "gallery", ignore_errors=True)  # what another build left
+    return folder
 
 
 @pytest.fixture(autouse=True)

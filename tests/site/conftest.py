@@ -4,16 +4,11 @@ import functools
 import http.server
 import os
 import shutil
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("accel", "book", "conf", "gallery", "pyproject.toml")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -22,24 +17,14 @@ OPTIONS = [
 
 
 @pytest.fixture(scope="session")
-def built_site(tmp_path_factory):
+def built_site(book):
     """The folder of the built site, made by the command that readers use."""
-    copy = tmp_path_factory.mktemp("checkout")
-    ignored = shutil.ignore_patterns("*.egg-info")  # what other tests compiled comes along
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=ignored)
-        else:
-            shutil.copy(source, copy / name)
-    shutil.rmtree(copy / "book" / "gallery", ignore_errors=True)  # what another build left
-    done = subprocess.run(
-        [sys.executable, "-m", "accel.cli", "build", "--profile", "quick"], cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True, text=True, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    process, copy = book
+    status = process.wait(timeout=900)
+    said = (copy / "build.log").read_text(encoding="utf-8")
+    assert status == 0, said
     site = copy / "build" / "html"
-    assert done.stdout.strip().endswith(str(site / "index.html"))
+    assert said.strip().endswith(str(site / "index.html"))
     return site
 
 
