@@ -42,45 +42,107 @@ LLVM Language Reference: "Vector Type", "Vector Operations", and the intrinsics 
 at each function. Numba manual: "Low-level extension API".
 """
 
+from accel.simd.aligned import (
+    elements_to_alignment,
+    fence,
+    load_aligned,
+    store_aligned,
+    store_streaming,
+)
 from accel.simd.arithmetic import (
+    absolute,
     broadcast,
-    exp,
+    copysign,
     floor,
     fma,
-    horizontal_max,
-    horizontal_sum,
     maximum,
     minimum,
+    round_to_even,
+    sqrt,
+    truncate,
     zeros,
 )
+from accel.simd.comparing import (
+    all_lanes,
+    any_lane,
+    both,
+    count_lanes,
+    either,
+    equal,
+    first_lanes,
+    greater,
+    greater_equal,
+    invert,
+    isnan,
+    less,
+    less_equal,
+    not_equal,
+    select,
+)
 from accel.simd.compiling import cache_problem, jit
+from accel.simd.elementary import exp
+from accel.simd.integers import bitcast, convert
+from accel.simd.lanes import horizontal_max, horizontal_min, horizontal_sum
+from accel.simd.masked import gather, load_masked, store_masked
 from accel.simd.memory import load, load_first, pointer, prefetch, store, store_first
 from accel.simd.tiles import tile_accumulate, tile_outer_fma, tile_store, tile_zeros
-from accel.simd.types import Tile, Vector, vector
+from accel.simd.types import Tile, Vector, alike, vector
 
 __all__ = [
     "Tile",
     "Vector",
+    "absolute",
+    "alike",
+    "all_lanes",
+    "any_lane",
+    "bitcast",
+    "both",
     "broadcast",
     "cache_problem",
+    "convert",
+    "copysign",
+    "count_lanes",
+    "either",
+    "elements_to_alignment",
+    "equal",
     "exp",
+    "fence",
+    "first_lanes",
     "floor",
     "fma",
+    "gather",
+    "greater",
+    "greater_equal",
     "horizontal_max",
+    "horizontal_min",
     "horizontal_sum",
+    "invert",
+    "isnan",
     "jit",
+    "less",
+    "less_equal",
     "load",
+    "load_aligned",
     "load_first",
+    "load_masked",
     "maximum",
     "minimum",
+    "not_equal",
     "pointer",
     "prefetch",
+    "round_to_even",
+    "select",
+    "sqrt",
     "store",
+    "store_aligned",
     "store_first",
+    "store_masked",
+    "store_streaming",
     "tile_accumulate",
     "tile_outer_fma",
     "tile_store",
     "tile_zeros",
+    "truncate",
     "vector",
     "zeros",
 ]

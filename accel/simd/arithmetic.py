@@ -1,27 +1,25 @@
-"""Operators and functions on corresponding lanes, and over the lanes of one register."""
+"""Operators, and functions of corresponding lanes that take an instruction or two."""
 
 from __future__ import annotations
 
 import itertools
-import math
 import operator
-from dataclasses import dataclass
 
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin
 
 from accel.simd.emitting import (
-    INT32,
+    EVERY,
+    REAL,
     call,
-    common_register,
-    itemsize,
-    lane_numbers,
+    is_real,
     lanewise,
     lanewise_signature,
+    require_common,
     require_token,
-    require_value,
     splat,
     spread,
     suffix,
@@ -29,32 +27,60 @@ from accel.simd.emitting import (
 from accel.simd.types import RegisterType, Vector, llvm_vector, scalar_of
 
 
-def _define_operator(symbol, operands: int, emit) -> None:
-    """Give registers a Python operator; a scalar operand is broadcast."""
+def define_operator(symbol, sign: str, emit, *, operands: int = 2, kinds: str = EVERY, result=None):
+    """Give registers a Python operator; a scalar operand is broadcast.
+
+    `emit` and `kinds` as for `lanewise`; `result` makes the result's type of the
+    registers' type, by default that itself.
+    """
 
     class Operator(AbstractTemplate):
         def generic(self, arguments, keywords):
-            common = common_register(arguments)
-            return lanewise_signature(common, arguments) if common else None
+            if keywords or not any(isinstance(a, RegisterType) for a in arguments):
+                return None
+            common = require_common(sign, arguments, kinds)
+            return lanewise_signature(common, arguments, result and result(common))
 
     def lower(context, builder, sig, values):
-        return emit(builder, *spread(builder, sig, values))
+        common = next(a for a in sig.args if isinstance(a, RegisterType))
+        return emit(builder, common.token, *spread(builder, common, sig, values))
 
     infer_global(symbol)(Operator)
-    for pattern in itertools.product((RegisterType, types.Float), repeat=operands):
+    for pattern in itertools.product((RegisterType, types.Float, types.Integer), repeat=operands):
         if RegisterType in pattern:
             lower_builtin(symbol, *pattern)(lower)
 
 
+def emit_add(builder, token: Vector, x, y):
+    """Emit a sum; integers wrap around."""
+    return builder.fadd(x, y) if is_real(token) else builder.add(x, y)
+
+
+def _subtract(builder, token, x, y):
+    return builder.fsub(x, y) if is_real(token) else builder.sub(x, y)
+
+
+def _multiply(builder, token, x, y):
+    return builder.fmul(x, y) if is_real(token) else builder.mul(x, y)
+
+
+def _divide(builder, token, x, y):
+    return builder.fdiv(x, y)
+
+
+def _negate(builder, token, x):
+    return builder.fneg(x) if is_real(token) else builder.neg(x)
+
+
 for _symbol in (operator.add, operator.iadd):
-    _define_operator(_symbol, 2, lambda builder, x, y: builder.fadd(x, y))
+    define_operator(_symbol, "+", emit_add)
 for _symbol in (operator.sub, operator.isub):
-    _define_operator(_symbol, 2, lambda builder, x, y: builder.fsub(x, y))
+    define_operator(_symbol, "-", _subtract)
 for _symbol in (operator.mul, operator.imul):
-    _define_operator(_symbol, 2, lambda builder, x, y: builder.fmul(x, y))
+    define_operator(_symbol, "*", _multiply)
 for _symbol in (operator.truediv, operator.itruediv):
-    _define_operator(_symbol, 2, lambda builder, x, y: builder.fdiv(x, y))
-_define_operator(operator.neg, 1, lambda builder, x: builder.fneg(x))
+    define_operator(_symbol, "/", _divide, kinds=REAL)
+define_operator(operator.neg, "-", _negate, operands=1)
 
 
 @intrinsic
@@ -72,6 +98,8 @@ def zeros(context, V):
 def broadcast(context, V, scalar):
     """``broadcast(V, scalar)``: the scalar, cast to V's dtype, in every lane."""
     require_token("broadcast", Vector, V)
+    if not isinstance(scalar, (types.Integer, types.Float)):
+        raise TypingError(f"broadcast: expected a real scalar, got {scalar}")
 
     def generate(context, builder, sig, values):
         return splat(builder, llvm_vector(V.token), values[1])
@@ -87,17 +115,28 @@ def emit_fma(builder, x, y, z):
 @intrinsic
 def fma(context, x, y, z):
     """``fma(x, y, z)``: ``x * y + z``, rounded once (``llvm.fma``); scalars are broadcast."""
-    return lanewise("fma", emit_fma, x, y, z)
+    return lanewise("fma", lambda builder, token, *xyz: emit_fma(builder, *xyz), x, y, z, kinds=REAL)
 
 
-def _emit_minimum(builder, x, y):
+def emit_minimum(builder, token: Vector, x, y):
+    """Emit the smaller of each lane, NaN if either is."""
+    if not is_real(token):
+        return _integer_extreme(builder, token, "min", x, y)
     smaller = builder.select(builder.fcmp_ordered("<", x, y), x, y)  # y if either is NaN
     return builder.select(builder.fcmp_unordered("uno", x, x), x, smaller)
 
 
-def _emit_maximum(builder, x, y):
+def emit_maximum(builder, token: Vector, x, y):
+    """Emit the larger of each lane, NaN if either is."""
+    if not is_real(token):
+        return _integer_extreme(builder, token, "max", x, y)
     larger = builder.select(builder.fcmp_ordered(">", x, y), x, y)  # y if either is NaN
     return builder.select(builder.fcmp_unordered("uno", x, x), x, larger)
+
+
+def _integer_extreme(builder, token, which: str, x, y):
+    sign = "s" if token.dtype.kind == "i" else "u"
+    return call(builder, f"llvm.{sign}{which}.{suffix(x.type)}", x.type, x, y)
 
 
 @intrinsic
@@ -107,7 +146,7 @@ def minimum(context, x, y):
     Of -0 and +0 either may come back. Put a constant first: that makes it a single
     instruction, since only a NaN in the first operand is lost by the machine's own.
     """
-    return lanewise("minimum", _emit_minimum, x, y)
+    return lanewise("minimum", emit_minimum, x, y)
 
 
 @intrinsic
@@ -116,143 +155,60 @@ def maximum(context, x, y):
 
     Of -0 and +0 either may come back. Put a constant first, as for `minimum`.
     """
-    return lanewise("maximum", _emit_maximum, x, y)
+    return lanewise("maximum", emit_maximum, x, y)
+
+
+def _machine(name: str):
+    """Return a generator that calls LLVM's function of this name on real registers."""
+
+    def emit(builder, token, *registers):
+        vec = registers[0].type
+        return call(builder, f"llvm.{name}.{suffix(vec)}", vec, *registers)
+
+    return emit
 
 
 @intrinsic
 def floor(context, x):
     """``floor(x)``: each lane rounded towards minus infinity (``llvm.floor``)."""
-
-    def emit(builder, x):
-        return call(builder, f"llvm.floor.{suffix(x.type)}", x.type, x)
-
-    return lanewise("floor", emit, x)
-
-
-def _fold(name: str, emit, x):
-    """Return signature and code generator of a reduction: halves upon halves."""
-    require_value(name, RegisterType, x)
-
-    def generate(context, builder, sig, values):
-        part = values[0]
-        while part.type.count > 1:
-            half = part.type.count // 2
-            low = builder.shuffle_vector(part, part, lane_numbers(list(range(half))))
-            high = builder.shuffle_vector(part, part, lane_numbers(list(range(half, 2 * half))))
-            part = emit(builder, low, high)
-        return builder.extract_element(part, INT32(0))
-
-    return scalar_of(x.token)(x), generate
+    return lanewise("floor", _machine("floor"), x, kinds=REAL)
 
 
 @intrinsic
-def horizontal_sum(context, x):
-    """``horizontal_sum(x)``: the sum of all lanes, a scalar.
-
-    Adds the upper half to the lower until one lane is left: log2(lanes) additions, in
-    the same order on every machine, which ``llvm.vector.reduce.fadd`` does not promise.
-    """
-    return _fold("horizontal_sum", lambda builder, low, high: builder.fadd(low, high), x)
+def truncate(context, x):
+    """``truncate(x)``: each lane rounded towards zero (``llvm.trunc``)."""
+    return lanewise("truncate", _machine("trunc"), x, kinds=REAL)
 
 
 @intrinsic
-def horizontal_max(context, x):
-    """``horizontal_max(x)``: the largest of all lanes, a scalar; NaN if any is NaN.
-
-    ``llvm.vector.reduce.fmax`` would ignore a NaN, and a softmax built on it hide one.
-    """
-    return _fold("horizontal_max", _emit_maximum, x)
-
-
-@dataclass(frozen=True)
-class _Exponential:
-    """What `exp` knows about an element type."""
-
-    mantissa: int  # stored bits
-    bias: int  # of the exponent
-    low: float  # exp rounds to 0 below this,
-    high: float  # and overflows above this
-    log2_high: float  # log(2) rounded to the type,
-    log2_low: float  # and what that leaves
-    degree: int  # of the series; its next term is below 1/20 of the last place
-
-
-_EXPONENTIALS = {
-    4: _Exponential(
-        mantissa=23,
-        bias=127,
-        low=-104.0,
-        high=89.0,
-        log2_high=float.fromhex("0x1.62e43p-1"),
-        log2_low=float.fromhex("-0x1.05c61p-29"),
-        degree=7,
-    ),
-    8: _Exponential(
-        mantissa=52,
-        bias=1023,
-        low=-746.0,
-        high=710.0,
-        log2_high=float.fromhex("0x1.62e42fefa39efp-1"),
-        log2_low=float.fromhex("0x1.abc9e3b39803fp-56"),
-        degree=13,
-    ),
-}
+def round_to_even(context, x):
+    """``round_to_even(x)``: each lane rounded to the nearest, halves to even, as in NumPy."""
+    return lanewise("round_to_even", _machine("roundeven"), x, kinds=REAL)
 
 
 @intrinsic
-def exp(context, x):
-    """``exp(x)``: the exponential of each lane, within 1 unit in the last place.
-
-    ``x = n log(2) + r`` with an integer n and ``|r| <= log(2) / 2``; then ``exp(x) =
-    2**n exp(r)``, and exp(r) is a short Taylor series. Infinities and NaN give what they
-    should, large x overflow to inf, very negative x pass through the subnormals to 0.
-
-    Cost
-    ----
-    A register of float32 takes 10 fused multiply-adds and a dozen cheaper instructions,
-    one of float64 16 fused multiply-adds.
-
-    Source
-    ------
-    Muller et al., *Handbook of Floating-Point Arithmetic*, 2nd ed., chapter 10 (range
-    reduction by Cody and Waite's method, polynomial evaluation).
-    """
-    return lanewise("exp", _emit_exp, x)
+def sqrt(context, x):
+    """``sqrt(x)``: the square root, correctly rounded; -0 of -0, NaN below it."""
+    return lanewise("sqrt", _machine("sqrt"), x, kinds=REAL)
 
 
-def _emit_exp(builder, x):
-    vec = x.type
-    about = _EXPONENTIALS[itemsize(vec)]
-
-    def constant(value):
-        return ir.Constant(vec, [value] * vec.count)
-
-    # Constants first: NaN passes, and each is one instruction.
-    x = _emit_maximum(builder, constant(about.low), x)
-    x = _emit_minimum(builder, constant(about.high), x)
-    # Near 1.5 * 2**mantissa neighbouring numbers differ by 1: adding that rounds to an
-    # integer, which then stands in the low bits. No conversion, so no trouble with NaN.
-    shift = constant(1.5 * 2.0**about.mantissa)
-    shifted = emit_fma(builder, x, constant(1.0 / math.log(2.0)), shift)
-    n = builder.fsub(shifted, shift)
-    r = emit_fma(builder, n, constant(-about.log2_high), x)
-    r = emit_fma(builder, n, constant(-about.log2_low), r)
-    series = constant(1.0 / math.factorial(about.degree))
-    for power in reversed(range(about.degree)):
-        series = emit_fma(builder, series, r, constant(1.0 / math.factorial(power)))
-    return _emit_times_power_of_two(builder, series, shifted, shift, about)
+@intrinsic
+def copysign(context, x, y):
+    """``copysign(x, y)``: the magnitude of `x` with the sign bit of `y`, -0 and NaN included."""
+    return lanewise("copysign", _machine("copysign"), x, y, kinds=REAL)
 
 
-def _emit_times_power_of_two(builder, x, shifted, shift, about: _Exponential):
-    """Multiply by 2**n in two steps, since 2**n itself may overflow or underflow."""
-    word = ir.VectorType(ir.IntType(8 * itemsize(x.type)), x.type.count)
+def emit_absolute(builder, token: Vector, x):
+    """Emit the magnitude of each lane."""
+    if is_real(token):
+        return _machine("fabs")(builder, token, x)
+    if token.dtype.kind == "u":
+        return x
+    wraps = ir.Constant(ir.IntType(1), 0)
+    return call(builder, f"llvm.abs.{suffix(x.type)}", x.type, x, wraps)
 
-    def constant(value):
-        return ir.Constant(word, [value] * word.count)
 
-    n = builder.sub(builder.bitcast(shifted, word), builder.bitcast(shift, word))
-    half = builder.ashr(n, constant(1))
-    for part in (half, builder.sub(n, half)):
-        exponent = builder.shl(builder.add(part, constant(about.bias)), constant(about.mantissa))
-        x = builder.fmul(x, builder.bitcast(exponent, x.type))
-    return x
+@intrinsic
+def absolute(context, x):
+    """``absolute(x)``: each lane without its sign; the least integer stays, as in NumPy."""
+    return lanewise("absolute", emit_absolute, x)

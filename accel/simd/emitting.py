@@ -8,9 +8,13 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.core.typing.templates import signature
 
-from accel.simd.types import RegisterType, TokenType, Vector, llvm_vector, scalar_of
+from accel.simd.types import MaskType, RegisterType, TokenType, Vector, llvm_vector, scalar_of
 
 INT32 = ir.IntType(32)
+
+#: Kinds of element type, in NumPy's letters: real, signed and unsigned integer.
+EVERY, REAL, WHOLE = "fiu", "f", "iu"
+_KINDS = {EVERY: "numbers", REAL: "float32 or float64", WHOLE: "integers"}
 
 
 # Checking: a wrong argument is an error while compiling, in words
@@ -25,7 +29,7 @@ def require_token(name: str, kind: type, argument) -> None:
 def require_value(name: str, kind: type, argument) -> None:
     """Refuse anything but a register, or a register tile."""
     if not isinstance(argument, kind):
-        what = "register" if kind is RegisterType else "register tile"
+        what = {RegisterType: "register", MaskType: "mask"}.get(kind, "register tile")
         raise TypingError(f"{name}: expected a {what}, got {argument}")
 
 
@@ -44,34 +48,59 @@ def require_memory(name: str, token: Vector, x, *, writable: bool = False) -> No
 
 
 def common_register(arguments) -> RegisterType | None:
-    """Return the one register type among registers and real scalars, else None."""
+    """Return the one register type among registers and scalars of its kind, else None.
+
+    Whole numbers meet every register; real ones only a register of real numbers.
+    """
     registers = {a for a in arguments if isinstance(a, RegisterType)}
-    rest = [a for a in arguments if not isinstance(a, (RegisterType, types.Integer, types.Float))]
-    return registers.pop() if len(registers) == 1 and not rest else None
+    if len(registers) != 1:
+        return None
+    (common,) = registers
+    scalars = (types.Integer, types.Float) if is_real(common.token) else (types.Integer,)
+    return common if all(isinstance(a, (RegisterType, *scalars)) for a in arguments) else None
 
 
-def lanewise_signature(common: RegisterType, arguments):
+def require_common(name: str, arguments, kinds: str = EVERY) -> RegisterType:
+    """Refuse anything but registers of one type, of these kinds, and scalars they take."""
+    common = common_register(arguments)
+    got = ", ".join(str(a) for a in arguments)
+    if common is None:
+        whole = any(isinstance(a, RegisterType) and not is_real(a.token) for a in arguments)
+        scalars = "integer scalars" if whole else "real scalars"
+        raise TypingError(f"{name}: expected registers of one type and {scalars}, got {got}")
+    if common.token.dtype.kind not in kinds:
+        raise TypingError(f"{name}: expected registers of {_KINDS[kinds]}, got {got}")
+    return common
+
+
+def is_real(token: Vector) -> bool:
+    """Return whether the lanes are floating-point numbers."""
+    return token.dtype.kind == "f"
+
+
+def lanewise_signature(common: RegisterType, arguments, result=None):
     """Return the signature that casts scalars to the register's element type."""
     scalar = scalar_of(common.token)
-    return signature(common, *(a if isinstance(a, RegisterType) else scalar for a in arguments))
+    operands = (a if isinstance(a, RegisterType) else scalar for a in arguments)
+    return signature(result or common, *operands)
 
 
-def lanewise(name: str, emit, *arguments):
-    """Return signature and code generator of ``emit(builder, *registers) -> register``."""
-    common = common_register(arguments)
-    if common is None:
-        got = ", ".join(str(a) for a in arguments)
-        raise TypingError(f"{name}: expected registers of one type and real scalars, got {got}")
+def lanewise(name: str, emit, *arguments, kinds: str = EVERY, result=None):
+    """Return signature and code generator of ``emit(builder, token, *registers)``.
+
+    The result is a register like the operands, or of the type given.
+    """
+    common = require_common(name, arguments, kinds)
 
     def generate(context, builder, sig, values):
-        return emit(builder, *spread(builder, sig, values))
+        return emit(builder, common.token, *spread(builder, common, sig, values))
 
-    return lanewise_signature(common, arguments), generate
+    return lanewise_signature(common, arguments, result), generate
 
 
-def spread(builder, sig, values) -> list:
+def spread(builder, common: RegisterType, sig, values) -> list:
     """Return the operands as registers: scalars are broadcast."""
-    vec = llvm_vector(sig.return_type.token)
+    vec = llvm_vector(common.token)
     return [
         value if isinstance(argument, RegisterType) else splat(builder, vec, value)
         for argument, value in zip(sig.args, values, strict=True)
@@ -101,12 +130,20 @@ def call(builder, name: str, result: ir.Type, *values):
 
 def suffix(vec: ir.VectorType) -> str:
     """Return what LLVM appends to an intrinsic's name for this type, such as v16f32."""
-    return f"v{vec.count}f{8 * itemsize(vec)}"
+    letter = "i" if isinstance(vec.element, ir.IntType) else "f"
+    return f"v{vec.count}{letter}{8 * itemsize(vec)}"
 
 
 def itemsize(vec: ir.VectorType) -> int:
     """Return the bytes of one lane."""
+    if isinstance(vec.element, ir.IntType):
+        return vec.element.width // 8
     return 4 if isinstance(vec.element, ir.FloatType) else 8
+
+
+def constant(vec: ir.VectorType, value) -> ir.Constant:
+    """Return a register with one number in every lane."""
+    return ir.Constant(vec, [value] * vec.count)
 
 
 def address(context, builder, numba_type, memory, offset, vec: ir.VectorType | None = None):

@@ -7,20 +7,18 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
+from accel.simd.comparing import emit_first_lanes
 from accel.simd.emitting import (
     INT32,
     address,
     call,
-    itemsize,
-    lane_numbers,
     read,
     require_memory,
     require_token,
     require_value,
-    splat,
-    suffix,
     write,
 )
+from accel.simd.masked import emit_masked_load, emit_masked_store
 from accel.simd.types import RegisterType, Vector, llvm_vector
 
 
@@ -72,16 +70,6 @@ def store(context, x, i, v):
     return types.void(x, types.intp, v), generate
 
 
-def _first(builder, count, lanes: int):
-    """Return a mask: one bit per lane, set in the first `count`."""
-    none, full = ir.Constant(count.type, 0), ir.Constant(count.type, lanes)
-    count = builder.select(builder.icmp_signed("<", count, none), none, count)
-    count = builder.select(builder.icmp_signed(">", count, full), full, count)
-    numbers = lane_numbers(list(range(lanes)))
-    limit = splat(builder, numbers.type, builder.trunc(count, INT32))
-    return builder.icmp_signed("<", numbers, limit)
-
-
 @intrinsic
 def load_first(context, V, x, i, count):
     """``load_first(V, x, i, count)``: ``x[i : i + count]``, and zeros in the other lanes.
@@ -96,10 +84,7 @@ def load_first(context, V, x, i, count):
         _, memory, i, count = values
         vec = llvm_vector(V.token)
         where = address(context, builder, x, memory, i, vec)
-        align = INT32(itemsize(vec))
-        mask = _first(builder, count, vec.count)
-        name = f"llvm.masked.load.{suffix(vec)}.p0"
-        return call(builder, name, vec, where, align, mask, ir.Constant(vec, None))
+        return emit_masked_load(builder, vec, where, emit_first_lanes(builder, count, vec.count))
 
     return RegisterType(V.token)(V, x, types.intp, types.intp), generate
 
@@ -116,10 +101,8 @@ def store_first(context, x, i, v, count):
     def generate(context, builder, sig, values):
         memory, i, value, count = values
         where = address(context, builder, x, memory, i, value.type)
-        align = INT32(itemsize(value.type))
-        mask = _first(builder, count, value.type.count)
-        name = f"llvm.masked.store.{suffix(value.type)}.p0"
-        call(builder, name, ir.VoidType(), value, where, align, mask)
+        mask = emit_first_lanes(builder, count, value.type.count)
+        emit_masked_store(builder, value, where, mask)
         return context.get_dummy_value()
 
     return types.void(x, types.intp, v, types.intp), generate

@@ -6,9 +6,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from accel.simd.arithmetic import emit_fma
+from accel.simd.arithmetic import emit_add, emit_fma
 from accel.simd.emitting import (
     address,
+    is_real,
     read,
     require_memory,
     require_token,
@@ -16,7 +17,7 @@ from accel.simd.emitting import (
     splat,
     write,
 )
-from accel.simd.types import RegistersType, Tile, llvm_vector
+from accel.simd.types import RegistersType, Tile, Vector, llvm_vector
 
 
 @intrinsic
@@ -36,7 +37,8 @@ def tile_outer_fma(context, tile, a, ia, stride, b, ib):
 
     Adds ``a[ia + r * stride] * b[ib + c]`` to each element (r, c): a rank-1 update. One
     scalar of `a` at a time is broadcast and meets every register of the row of `b`, so
-    ``rows + vectors`` loads feed ``rows * vectors`` independent fused multiply-adds.
+    ``rows + vectors`` loads feed ``rows * vectors`` independent fused multiply-adds;
+    integers are multiplied and added, and wrap around.
     Arrays or pointers as for `load`, and as unchecked.
     """
     require_value("tile_outer_fma", RegistersType, tile)
@@ -54,12 +56,21 @@ def tile_outer_fma(context, tile, a, ia, stride, b, ib):
             every = splat(builder, across[0].type, builder.load(down))
             for c in range(token.vectors):
                 at = r * token.vectors + c
-                product = emit_fma(builder, every, across[c], builder.extract_value(tile, at))
-                tile = builder.insert_value(tile, product, at)
+                total = _multiply_add(
+                    builder, token.vector, every, across[c], builder.extract_value(tile, at)
+                )
+                tile = builder.insert_value(tile, total, at)
             down = builder.gep(down, [stride])
         return tile
 
     return tile(tile, a, types.intp, types.intp, b, types.intp), generate
+
+
+def _multiply_add(builder, token: Vector, x, y, z):
+    """Emit ``x * y + z``: fused where the numbers are real, exact where they are not."""
+    if is_real(token):
+        return emit_fma(builder, x, y, z)
+    return builder.add(builder.mul(x, y), z)
 
 
 def _keep_rolled(builder) -> None:
@@ -111,6 +122,7 @@ def tile_accumulate(context, tile, x, i, stride):
     """``tile_accumulate(tile, x, i, stride)``: as `tile_store`, but add to what is there."""
 
     def add(builder, value, place):
-        write(builder, builder.fadd(read(builder, place), value), place)
+        total = emit_add(builder, tile.token.vector, read(builder, place), value)
+        write(builder, total, place)
 
     return _each_register("tile_accumulate", add, tile, x)

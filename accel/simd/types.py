@@ -10,15 +10,25 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 from numba.core.imputils import lower_constant
 from numba.extending import (
     NativeValue,
     models,
+    overload,
     overload_attribute,
     register_model,
     typeof_impl,
     unbox,
 )
+
+
+#: Element types that registers hold. Integers wrap around, as in the machine.
+DTYPES = (
+    "float32", "float64",
+    "int8", "int16", "int32", "int64",
+    "uint8", "uint16", "uint32", "uint64",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,7 @@ class Vector:
     Parameters
     ----------
     dtype : numpy.dtype
-        Element type, float32 or float64.
+        Element type, one of `DTYPES`.
     lanes : int
         Elements per register. Also readable in compiled code.
     """
@@ -43,11 +53,11 @@ def vector(dtype, lanes: int | None = None) -> Vector:
     Parameters
     ----------
     dtype : dtype-like
-        float32 or float64.
+        One of `DTYPES`, in this machine's byte order.
     lanes : int, optional
         Elements per register, a power of two from 2 to 64. By default what this
-        machine's registers hold: 16 float32 with AVX-512, 8 with AVX, else 4, and
-        half as many float64.
+        machine's registers hold: 64 bytes with AVX-512 (16 float32, 8 float64, 64
+        uint8), 32 with AVX, else 16.
 
     Raises
     ------
@@ -55,13 +65,18 @@ def vector(dtype, lanes: int | None = None) -> Vector:
         If there is no such register.
     """
     dtype = np.dtype(dtype)
-    if dtype not in (np.dtype("float32"), np.dtype("float64")):
-        raise ValueError(f"vector: dtype must be float32 or float64, not {dtype}")
+    if not dtype.isnative or dtype.name not in DTYPES:
+        raise ValueError(f"vector: dtype must be one of {', '.join(DTYPES)}, not {dtype}")
     if lanes is None:
         lanes = _host_register_bytes() // dtype.itemsize
-    if lanes not in (2, 4, 8, 16, 32, 64):
+    if not _is_count(lanes) or lanes not in (2, 4, 8, 16, 32, 64):
         raise ValueError(f"vector: lanes must be a power of two from 2 to 64, not {lanes!r}")
-    return Vector(dtype, lanes)
+    return Vector(dtype, int(lanes))
+
+
+def _is_count(value) -> bool:
+    """Return whether this is a whole number in type too: 4.0 would be another token."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 @functools.cache
@@ -83,8 +98,10 @@ class Tile:
 
     Raises
     ------
+    TypeError
+        If `vector` is no token of a vector register.
     ValueError
-        If it would be empty.
+        If it would be empty, or not of whole registers.
     """
 
     vector: Vector
@@ -92,9 +109,12 @@ class Tile:
     vectors: int
 
     def __post_init__(self):
-        if self.rows < 1 or self.vectors < 1:
+        if not isinstance(self.vector, Vector):
+            raise TypeError(f"Tile: vector must be a Vector token, not {self.vector!r}")
+        if not all(_is_count(count) and count >= 1 for count in (self.rows, self.vectors)):
             raise ValueError(
-                f"Tile: rows and vectors must be at least 1, not {self.rows} and {self.vectors}"
+                "Tile: rows and vectors must be whole numbers of at least 1, "
+                f"not {self.rows!r} and {self.vectors!r}"
             )
 
     @property
@@ -119,6 +139,14 @@ class RegisterType(types.Type):
         super().__init__(name=f"register[{_describe(token)}]")
 
 
+class MaskType(types.Type):
+    """Numba type of a mask: yes or no for each lane."""
+
+    def __init__(self, lanes: int):
+        self.lanes = lanes
+        super().__init__(name=f"mask[{lanes}]")
+
+
 class RegistersType(types.Type):
     """Numba type of a register tile."""
 
@@ -140,8 +168,15 @@ def scalar_of(token: Vector) -> types.Type:
 
 def llvm_vector(token: Vector) -> ir.VectorType:
     """Return the LLVM type of the register."""
-    lane = ir.FloatType() if token.dtype.itemsize == 4 else ir.DoubleType()
-    return ir.VectorType(lane, token.lanes)
+    bits = 8 * token.dtype.itemsize
+    if token.dtype.kind != "f":  # LLVM's integers have no sign; its instructions have
+        return ir.VectorType(ir.IntType(bits), token.lanes)
+    return ir.VectorType(ir.FloatType() if bits == 32 else ir.DoubleType(), token.lanes)
+
+
+def llvm_mask(lanes: int) -> ir.VectorType:
+    """Return the LLVM type of a mask: one bit per lane."""
+    return ir.VectorType(ir.IntType(1), lanes)
 
 
 register_model(TokenType)(models.OpaqueModel)
@@ -151,6 +186,12 @@ register_model(TokenType)(models.OpaqueModel)
 class _RegisterModel(models.PrimitiveModel):
     def __init__(self, manager, numba_type):
         super().__init__(manager, numba_type, llvm_vector(numba_type.token))
+
+
+@register_model(MaskType)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, manager, numba_type):
+        super().__init__(manager, numba_type, llvm_mask(numba_type.lanes))
 
 
 @register_model(RegistersType)
@@ -191,3 +232,33 @@ def _expose(name: str) -> None:
 
 for _name in ("lanes", "rows", "vectors", "columns", "vector"):
     _expose(_name)
+
+
+def alike(V: Vector, dtype) -> Vector:
+    """Return the token with as many lanes as `V`, of another element type.
+
+    What `convert` and masks need: they pair lanes, whatever the element's size. Also
+    in compiled code, with the dtype's name as a constant: ``alike(V, "int32")``.
+
+    Parameters
+    ----------
+    V : Vector
+    dtype : dtype-like
+        As for `vector`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such register.
+    """
+    return vector(dtype, V.lanes)
+
+
+@overload(alike)
+def _alike(V, dtype):
+    if not (isinstance(V, TokenType) and isinstance(V.token, Vector)):
+        raise TypingError(f"alike: expected a Vector token, got {V}")
+    if not isinstance(dtype, types.StringLiteral):
+        raise TypingError(f"alike: expected the name of a dtype as a constant, got {dtype}")
+    token = vector(dtype.literal_value, V.token.lanes)
+    return lambda V, dtype: token

@@ -42,19 +42,19 @@ def ones(V, out):
     store(out, 0, broadcast(V, 1))
 
 
-@pytest.mark.parametrize("dtype", ["int32", "int64", "float16", "bool", "complex64", ">f4"])
+@pytest.mark.parametrize("dtype", ["float16", "bool", "complex64", ">f4", ">i8"])
 def test_vector_refuses_a_dtype_without_registers(dtype):
-    with pytest.raises(ValueError, match="^vector: dtype must be float32 or float64, not "):
+    with pytest.raises(ValueError, match="^vector: dtype must be one of float32, .*, not "):
         vector(dtype)
 
 
-@pytest.mark.parametrize("lanes", [-4, 0, 1, 3, 12, 128, 2.5, "4"])
+@pytest.mark.parametrize("lanes", [-4, 0, 1, 3, 12, 128, 2.5, 4.0, "4", True])
 def test_vector_refuses_other_than_powers_of_two(lanes):
     with pytest.raises(ValueError, match="^vector: lanes must be a power of two from 2 to 64, not"):
         vector("float32", lanes)
 
 
-@pytest.mark.parametrize(("rows", "vectors"), [(0, 1), (1, 0), (-1, 2)])
+@pytest.mark.parametrize(("rows", "vectors"), [(0, 1), (1, 0), (-1, 2), (1.5, 1), (1, 2.0), (True, 1)])
 def test_tile_refuses_to_be_empty(rows, vectors):
     with pytest.raises(ValueError, match=f"^Tile: .* not {rows} and {vectors}$"):
         Tile(FOUR, rows, vectors)
