@@ -1,0 +1,264 @@
+"""`transpose`: rows become columns.
+
+The smallest problem in which the order of the walk decides everything. One of the two
+matrices is always crossed against its rows, a whole line fetched for each element of it;
+whether the rest of the line is still there when its turn comes is the whole story.
+
+Source
+------
+Lam, Rothberg and Wolf, "The cache performance and optimizations of blocked algorithms",
+*ASPLOS* (1991), sections 2 and 5: blocks, and why a copy helps where strides collide.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from accel.kernels.inputs import blank
+from accel.kernels.layout.moves import by_blocks, by_buffer, by_element
+from accel.kernels.layout.values import TYPES, numbers
+from accel.kernels.registry import Operation, register, register_operation
+from accel.simd import jit
+
+EDGES = (
+    {"rows": 0, "columns": 5},
+    {"rows": 5, "columns": 0},
+    {"rows": 1},
+    {"rows": 1, "columns": 129},
+    {"rows": 128, "columns": 1},
+    {"rows": 7, "columns": 3},
+    {"rows": 17, "columns": 31},
+    {"rows": 127, "columns": 129},
+    {"rows": 128},
+    {"rows": 16, "columns": 48, "values": "special"},
+    {"rows": 33, "columns": 9, "values": "special"},
+)
+
+
+def transpose_inputs(
+    rows: int, columns: int | None = None, dtype: str = "float32", values: str = "counted"
+) -> tuple:
+    """Return ``(x, out)`` of shapes (rows, columns) and (columns, rows); square by default."""
+    columns = rows if columns is None else columns
+    return numbers((rows, columns), dtype, values), blank((columns, rows), dtype)
+
+
+def transpose_oracle(x, out) -> tuple:
+    """Return the exact answer: nothing is computed."""
+    return x.T, 0.0
+
+
+def transpose_flops(rows: int, columns: int | None = None, **_) -> int:
+    """None."""
+    return 0
+
+
+def transpose_bytes(rows: int, columns: int | None = None, dtype: str = "float32", **_) -> int:
+    """Read `x`, write `out`."""
+    return 2 * rows * (rows if columns is None else columns) * np.dtype(dtype).itemsize
+
+
+def transpose_sizes(working_set_bytes: int) -> dict:
+    """Return the side of two square matrices of float32."""
+    return {"rows": max(1, math.isqrt(working_set_bytes // 8))}
+
+
+register_operation(
+    Operation(
+        "transpose",
+        transpose_inputs,
+        transpose_oracle,
+        transpose_flops,
+        transpose_bytes,
+        edges=EDGES,
+        sizes=transpose_sizes,
+        awkward=(
+            {"rows": 1023},
+            {"rows": 1025},
+            {"rows": 1024, "columns": 1000},
+            {"rows": 100_003, "columns": 5},
+            {"rows": 13, "columns": 40_009},
+        ),
+    )
+)
+
+
+def lists(x, out) -> tuple:
+    """Turn the matrices into lists of rows, for the plain loop."""
+    return x.tolist(), out.tolist()
+
+
+@register(
+    "transpose",
+    name="loop",
+    instrument="interpreter",
+    story="Python loops over lists of rows",
+    adapt=lists,
+    dtypes=TYPES,
+    tags=("ladder",),
+)
+def transpose_loop(x, out):
+    """Transpose by two loops over lists of rows.
+
+    The starting point. ``zip(*x)`` is shorter, and makes a new list of tuples instead of
+    filling `out`.
+
+    Parameters
+    ----------
+    x : list of list, rows x columns
+    out : list of list, columns x rows
+        Overwritten.
+
+    Cost
+    ----
+    One assignment per element, each some dozens of instructions of the interpreter.
+    """
+    for i, row in enumerate(x):
+        for j, value in enumerate(row):
+            out[j][i] = value
+
+
+@register(
+    "transpose",
+    name="numpy",
+    instrument="NumPy",
+    story="copy of a transposed view: removes the interpreter",
+    dtypes=TYPES,
+    tags=("ladder",),
+)
+def transpose_numpy(x, out):
+    """Copy the transposed view, which itself costs nothing.
+
+    Removes the interpreter. ``x.T`` only exchanges two strides; the copy then moves one
+    element at a time, along the rows of one matrix and across those of the other.
+
+    Parameters
+    ----------
+    x : ndarray, shape (rows, columns)
+    out : ndarray, shape (columns, rows)
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    One element read and one written at a time.
+    """
+    np.copyto(out, x.T)
+
+
+@register(
+    "transpose",
+    name="compiled",
+    instrument="compiled",
+    story="the two loops, compiled: removes NumPy's preparations, and nothing else",
+    dtypes=TYPES,
+    tags=("ladder",),
+)
+@jit
+def transpose_compiled(x, out):
+    """Transpose by two compiled loops along the rows of `x`.
+
+    Removes NumPy's preparations. The walk is as bad as before: each element written is in
+    another line than the one before.
+
+    Parameters
+    ----------
+    x : ndarray, shape (rows, columns), contiguous
+    out : ndarray, shape (columns, rows), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    One element read and one written at a time; a line of `out` fetched for each element
+    where a column of lines does not stay in the cache.
+    """
+    rows, columns = x.shape
+    if out.shape != (columns, rows):
+        raise ValueError("transpose: out must have the shape of x with rows and columns exchanged")
+    by_element(x.reshape(-1), 0, columns, out.reshape(-1), 0, rows, rows, columns)
+
+
+@register(
+    "transpose",
+    name="blocked",
+    instrument="compiled",
+    story="square blocks: removes the lines fetched again for every element",
+    dtypes=TYPES,
+    tags=("ladder",),
+)
+@jit
+def transpose_blocked(x, out):
+    """Transpose block by block.
+
+    Removes the lines fetched again and again: those of a block, of both matrices, stay in
+    the cache until each of their elements has been used. Unless rows are a power of two
+    apart: then the lines of a column of the block compete for one place in the cache.
+
+    Parameters
+    ----------
+    x : ndarray, shape (rows, columns), contiguous
+    out : ndarray, shape (columns, rows), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    One element read and one written at a time, each line fetched once.
+    """
+    rows, columns = x.shape
+    if out.shape != (columns, rows):
+        raise ValueError("transpose: out must have the shape of x with rows and columns exchanged")
+    by_blocks(x.reshape(-1), 0, columns, out.reshape(-1), 0, rows, rows, columns)
+
+
+@register(
+    "transpose",
+    name="buffered",
+    instrument="compiled",
+    story="each block through a small buffer: removes collisions at powers of two",
+    dtypes=TYPES,
+    tags=("ladder", "best"),
+)
+@jit
+def transpose_buffered(x, out):
+    """Transpose block by block, each copied to a small buffer first.
+
+    Removes the collisions of `transpose_blocked`, for twice the instructions: lines of `x`
+    and of `out` are used up at once and need not stay, and the rows of the buffer lie
+    close together, an element more than a block apart.
+
+    Parameters
+    ----------
+    x : ndarray, shape (rows, columns), contiguous
+    out : ndarray, shape (columns, rows), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    Two elements read and two written at a time, each line fetched once; a buffer of
+    32 x 33 elements.
+    """
+    rows, columns = x.shape
+    if out.shape != (columns, rows):
+        raise ValueError("transpose: out must have the shape of x with rows and columns exchanged")
+    by_buffer(x.reshape(-1), 0, columns, out.reshape(-1), 0, rows, rows, columns)

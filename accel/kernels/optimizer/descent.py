@@ -1,0 +1,419 @@
+"""`sgd` and `momentum`: a step against the gradient, and one against its running sum.
+
+``parameters -= learning_rate * gradient`` is the shortest of all steps; with momentum a
+velocity is kept, ``velocity = momentum * velocity + gradient``, and the step goes along it.
+
+Source
+------
+Polyak, "Some methods of speeding up the convergence of iteration methods", *USSR
+Computational Mathematics and Mathematical Physics* 4 (1964). Formulas as documented for
+PyTorch's ``torch.optim.SGD`` with dampening 0, no weight decay and no Nesterov step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.kernels.inputs import normal
+from accel.kernels.optimizer.values import AWKWARD, EDGES, PIECE, gradient, rounded
+from accel.kernels.registry import Operation, register, register_operation
+from accel.simd import jit
+
+#: Hyperparameters of the inputs.
+RATE, MOMENTUM = 0.01, 0.9
+
+
+# ---------------------------------------------------------------------------
+# sgd: parameters -= learning_rate * gradient
+# ---------------------------------------------------------------------------
+
+
+def sgd_inputs(n: int, dtype: str = "float32", values: str = "normal") -> tuple:
+    """Return ``(gradient, learning_rate, parameters)``; `values` are those of the gradient."""
+    return gradient(n, dtype, values), RATE, normal((n,), dtype, seed=12)
+
+
+def sgd_oracle(gradient, learning_rate, parameters) -> tuple:
+    """Return the answer in float64, and the error that its roundings allow.
+
+    The rate is rounded, then the product, then the difference, each by half an eps. Twice
+    that, since the oracle errs too where the kernel is as precise.
+    """
+    step = learning_rate * gradient.astype(np.float64)
+    expected = parameters - step
+    return expected, rounded(parameters.dtype, 2, step, expected)
+
+
+def sgd_flops(n: int, **_) -> int:
+    """A multiplication and a subtraction per parameter."""
+    return 2 * n
+
+
+def sgd_bytes(n: int, dtype: str = "float32", **_) -> int:
+    """Read gradient and parameters, write parameters."""
+    return 3 * n * np.dtype(dtype).itemsize
+
+
+def sgd_sizes(working_set_bytes: int) -> dict:
+    """Return the length of two arrays of float32."""
+    return {"n": max(1, working_set_bytes // 8)}
+
+
+register_operation(
+    Operation(
+        "sgd",
+        sgd_inputs,
+        sgd_oracle,
+        sgd_flops,
+        sgd_bytes,
+        edges=EDGES,
+        sizes=sgd_sizes,
+        awkward=AWKWARD,
+        mutates=(2,),
+    )
+)
+
+
+def sgd_lists(gradient, learning_rate, parameters) -> tuple:
+    """Turn the arrays into lists, for the plain loop."""
+    return gradient.tolist(), learning_rate, parameters.tolist()
+
+
+@register(
+    "sgd",
+    name="loop",
+    instrument="interpreter",
+    story="a Python loop over lists",
+    adapt=sgd_lists,
+    tags=("ladder",),
+)
+def sgd_loop(gradient, learning_rate, parameters):
+    """Take a step by a loop over lists, in float64 whatever the arrays held.
+
+    The starting point.
+
+    Parameters
+    ----------
+    gradient, parameters : list of float, length n
+        `parameters` are overwritten.
+    learning_rate : float
+
+    Cost
+    ----
+    ``2 n`` FLOPs, each some dozens of instructions of the interpreter.
+    """
+    for i, slope in enumerate(gradient):
+        parameters[i] -= learning_rate * slope
+
+
+@register(
+    "sgd",
+    name="numpy",
+    instrument="NumPy",
+    story="whole-array expression: removes the interpreter, adds a temporary array",
+    tags=("ladder",),
+)
+def sgd_numpy(gradient, learning_rate, parameters):
+    """Take a step by a whole-array expression, in the shape everybody writes it.
+
+    Removes the interpreter. The product is a temporary array; the difference is written in
+    place already.
+
+    Parameters
+    ----------
+    gradient, parameters : ndarray, shape (n,), float32 or float64
+        `parameters` are overwritten.
+    learning_rate : float
+
+    Raises
+    ------
+    ValueError
+        If the lengths do not fit.
+
+    Cost
+    ----
+    ``2 n`` FLOPs in two passes over five arrays; a temporary of ``n`` elements.
+    """
+    parameters -= learning_rate * gradient
+
+
+@register(
+    "sgd",
+    name="numpy_out",
+    instrument="NumPy",
+    story="pieces through a small buffer: removes the temporary array",
+    tags=("ladder",),
+)
+def sgd_numpy_out(gradient, learning_rate, parameters):
+    """Take a step in pieces, the product of each in one small buffer.
+
+    Removes the temporary, which would be as long as the model, and its way through memory.
+    The gradient is kept as it is, so the product needs some place.
+
+    Parameters
+    ----------
+    gradient, parameters : ndarray, shape (n,), float32 or float64
+        `parameters` are overwritten.
+    learning_rate : float
+
+    Raises
+    ------
+    ValueError
+        If the lengths do not fit.
+
+    Cost
+    ----
+    ``2 n`` FLOPs in one pass over memory and two over the caches; two calls of NumPy for
+    every 8192 elements.
+    """
+    if gradient.shape != parameters.shape:
+        raise ValueError("sgd: gradient and parameters must have the same length")
+    buffer = np.empty(min(PIECE, gradient.size), gradient.dtype)
+    for begin in range(0, gradient.size, PIECE):
+        piece = slice(begin, begin + PIECE)
+        part = buffer[: parameters[piece].size]
+        np.multiply(gradient[piece], learning_rate, out=part)
+        parameters[piece] -= part
+
+
+@register(
+    "sgd",
+    name="compiled",
+    instrument="compiled",
+    story="one compiled loop: removes the second pass and the calls",
+    tags=("ladder", "best"),
+)
+@jit
+def sgd_compiled(gradient, learning_rate, parameters):
+    """Take a step by a compiled loop.
+
+    Removes the second pass: product and difference meet in a register.
+
+    Parameters
+    ----------
+    gradient, parameters : ndarray, shape (n,), float32 or float64
+        `parameters` are overwritten.
+    learning_rate : float
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ.
+
+    Cost
+    ----
+    ``2 n`` FLOPs in one pass that reads both arrays and writes `parameters`.
+    """
+    if gradient.size != parameters.size:
+        raise ValueError("sgd: gradient and parameters must have the same length")
+    rate = parameters.dtype.type(learning_rate)
+    for i in range(gradient.size):
+        parameters[i] -= rate * gradient[i]
+
+
+# ---------------------------------------------------------------------------
+# momentum: velocity = momentum * velocity + gradient; parameters -= learning_rate * velocity
+# ---------------------------------------------------------------------------
+
+
+def momentum_inputs(n: int, dtype: str = "float32", values: str = "normal") -> tuple:
+    """Return ``(gradient, velocity, learning_rate, momentum, parameters)``."""
+    slopes, velocity = gradient(n, dtype, values), normal((n,), dtype, seed=13)
+    return slopes, velocity, RATE, MOMENTUM, normal((n,), dtype, seed=12)
+
+
+def momentum_step(gradient, velocity, learning_rate, momentum, parameters) -> tuple:
+    """Return velocity and parameters after a step in float64, each with the error allowed.
+
+    Of the velocity: the momentum, the product and the sum are rounded, each by half an eps.
+    Of the parameters: as for `sgd`, and what the velocity was off by.
+    """
+    kept = momentum * velocity.astype(np.float64)
+    new = kept + gradient
+    step = learning_rate * new
+    expected = parameters - step
+    allowed = rounded(parameters.dtype, 2, kept, new)
+    return (
+        (new, allowed),
+        (expected, rounded(parameters.dtype, 2, step, expected) + learning_rate * allowed),
+    )
+
+
+def momentum_oracle(gradient, velocity, learning_rate, momentum, parameters) -> tuple:
+    """Return the parameters after the step, and their error; `momentum_step` has both."""
+    return momentum_step(gradient, velocity, learning_rate, momentum, parameters)[1]
+
+
+def momentum_flops(n: int, **_) -> int:
+    """Two multiplications, an addition and a subtraction per parameter."""
+    return 4 * n
+
+
+def momentum_bytes(n: int, dtype: str = "float32", **_) -> int:
+    """Read gradient, velocity and parameters, write velocity and parameters."""
+    return 5 * n * np.dtype(dtype).itemsize
+
+
+def momentum_sizes(working_set_bytes: int) -> dict:
+    """Return the length of three arrays of float32."""
+    return {"n": max(1, working_set_bytes // 12)}
+
+
+register_operation(
+    Operation(
+        "momentum",
+        momentum_inputs,
+        momentum_oracle,
+        momentum_flops,
+        momentum_bytes,
+        edges=EDGES,
+        sizes=momentum_sizes,
+        awkward=AWKWARD,
+        mutates=(1, 4),
+    )
+)
+
+
+def momentum_lists(gradient, velocity, learning_rate, momentum, parameters) -> tuple:
+    """Turn the arrays into lists, for the plain loop."""
+    return gradient.tolist(), velocity.tolist(), learning_rate, momentum, parameters.tolist()
+
+
+@register(
+    "momentum",
+    name="loop",
+    instrument="interpreter",
+    story="a Python loop over lists",
+    adapt=momentum_lists,
+    tags=("ladder",),
+)
+def momentum_loop(gradient, velocity, learning_rate, momentum, parameters):
+    """Take a step by a loop over lists, in float64 whatever the arrays held.
+
+    The starting point.
+
+    Parameters
+    ----------
+    gradient, velocity, parameters : list of float, length n
+        `velocity` and `parameters` are overwritten.
+    learning_rate, momentum : float
+
+    Cost
+    ----
+    ``4 n`` FLOPs, each some dozens of instructions of the interpreter.
+    """
+    for i, slope in enumerate(gradient):
+        velocity[i] = momentum * velocity[i] + slope
+        parameters[i] -= learning_rate * velocity[i]
+
+
+@register(
+    "momentum",
+    name="numpy",
+    instrument="NumPy",
+    story="whole-array expressions: removes the interpreter, adds temporary arrays",
+    tags=("ladder",),
+)
+def momentum_numpy(gradient, velocity, learning_rate, momentum, parameters):
+    """Take a step by two whole-array expressions.
+
+    Removes the interpreter. The new velocity goes to the array of the old one, which stands
+    for the array that the expression would return.
+
+    Parameters
+    ----------
+    gradient, velocity, parameters : ndarray, shape (n,), float32 or float64
+        `velocity` and `parameters` are overwritten.
+    learning_rate, momentum : float
+
+    Raises
+    ------
+    ValueError
+        If the lengths do not fit.
+
+    Cost
+    ----
+    ``4 n`` FLOPs in four passes; two temporaries of ``n`` elements, one at a time.
+    """
+    np.add(momentum * velocity, gradient, out=velocity)
+    parameters -= learning_rate * velocity
+
+
+@register(
+    "momentum",
+    name="numpy_out",
+    instrument="NumPy",
+    story="in place, in pieces through a small buffer: removes the temporary arrays",
+    tags=("ladder",),
+)
+def momentum_numpy_out(gradient, velocity, learning_rate, momentum, parameters):
+    """Take a step in place, in pieces that stay in the caches.
+
+    Removes the temporaries: the velocity is scaled where it is, and the product with the
+    learning rate takes a small buffer.
+
+    Parameters
+    ----------
+    gradient, velocity, parameters : ndarray, shape (n,), float32 or float64
+        `velocity` and `parameters` are overwritten.
+    learning_rate, momentum : float
+
+    Raises
+    ------
+    ValueError
+        If the lengths do not fit.
+
+    Cost
+    ----
+    ``4 n`` FLOPs in one pass over memory and four over the caches; four calls of NumPy for
+    every 8192 elements.
+    """
+    if not gradient.shape == velocity.shape == parameters.shape:
+        raise ValueError("momentum: gradient, velocity and parameters must have the same length")
+    buffer = np.empty(min(PIECE, gradient.size), gradient.dtype)
+    for begin in range(0, gradient.size, PIECE):
+        piece = slice(begin, begin + PIECE)
+        speed = velocity[piece]
+        speed *= momentum
+        speed += gradient[piece]
+        part = buffer[: speed.size]
+        np.multiply(speed, learning_rate, out=part)
+        parameters[piece] -= part
+
+
+@register(
+    "momentum",
+    name="compiled",
+    instrument="compiled",
+    story="one compiled loop: removes the other passes and the calls",
+    tags=("ladder", "best"),
+)
+@jit
+def momentum_compiled(gradient, velocity, learning_rate, momentum, parameters):
+    """Take a step by a compiled loop.
+
+    Removes the other passes: the new velocity is used while it is in a register.
+
+    Parameters
+    ----------
+    gradient, velocity, parameters : ndarray, shape (n,), float32 or float64
+        `velocity` and `parameters` are overwritten.
+    learning_rate, momentum : float
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ.
+
+    Cost
+    ----
+    ``4 n`` FLOPs in one pass that reads three arrays and writes two.
+    """
+    if not gradient.size == velocity.size == parameters.size:
+        raise ValueError("momentum: gradient, velocity and parameters must have the same length")
+    number = parameters.dtype.type
+    rate, keep = number(learning_rate), number(momentum)
+    for i in range(gradient.size):
+        speed = keep * velocity[i] + gradient[i]
+        velocity[i] = speed
+        parameters[i] -= rate * speed
