@@ -30,6 +30,7 @@ from accel.figures.mountain import (
 )
 from accel.figures.roofline import describe_roofline, roofline
 from accel.figures.roofs import describe_levels, describe_peaks, level_bars, peak_bars
+from accel.figures.tiles import describe_tiles, tiles
 from accel.figures.trials import (
     beside,
     coverage,
@@ -70,6 +71,7 @@ __all__ = [
     "describe_staircase",
     "describe_strides",
     "describe_sweep",
+    "describe_tiles",
     "describe_twins",
     "describe_warmup",
     "describe_waterfall",
@@ -85,6 +87,7 @@ __all__ = [
     "staircase",
     "strides",
     "sweep",
+    "tiles",
     "twins",
     "warmup",
     "waterfall",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from accel.timing import noise
-from accel.timing.records import CaseView, Record
+from accel.timing.records import CaseView, Record, describe_parameters
 from accel.timing.stats import Interval
 from accel.timing.words import count, duration, factor, listed, number, with_interval
 
@@ -165,7 +165,9 @@ def speedup_sentence(case: CaseView, kernel: str, over: str | None = None) -> Se
     return Sentence(text)
 
 
-def range_sentence(record: Record, kernel: str, over: str, key: str = "n") -> Sentence:
+def range_sentence(
+    record: Record, kernel: str, over: str, key: str = "n", **where
+) -> Sentence:
     """Say over which sizes one kernel beats another, case by case, losses included.
 
     Parameters
@@ -174,15 +176,22 @@ def range_sentence(record: Record, kernel: str, over: str, key: str = "n") -> Se
         Cases that lack one of the two kernels are left out.
     key : str
         The parameter that names a case.
+    **where
+        Parameters that the cases must have.
 
     Raises
     ------
     ValueError
-        If no case has both kernels.
+        If no such case has both kernels.
     """
-    both = [case for case in record.cases if {kernel, over} <= set(case.kernels)]
+    both = [
+        case
+        for case in record.cases
+        if {kernel, over} <= set(case.kernels) and where.items() <= case.parameters.items()
+    ]
     if not both:
-        raise ValueError(f"{record.experiment}: no case has both {kernel!r} and {over!r}")
+        place = f" at {describe_parameters(where)}" if where else ""
+        raise ValueError(f"{record.experiment}: no case{place} has both {kernel!r} and {over!r}")
     groups: dict[str, list[str]] = {}
     for case in both:
         word = case.verdict(kernel, over)

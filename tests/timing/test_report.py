@@ -129,6 +129,14 @@ def test_sizes_that_lack_one_of_the_two_are_left_out():
     assert "1 of 1 sizes" in report.range_sentence(some, "mine", "blas")
 
 
+def test_a_range_can_be_of_some_cases_only():
+    both = record(case(n=64, mine=1e5, blas=2e5), case(n=128, mine=4e5, blas=2e5))
+    assert "faster in 1 of 1" in report.range_sentence(both, "mine", "blas", n=64)
+    assert "slower in 1 of 1" in report.range_sentence(both, "mine", "blas", n=128)
+    with pytest.raises(ValueError, match="no case at n=256 has both"):
+        report.range_sentence(both, "mine", "blas", n=256)
+
+
 def test_a_range_without_any_common_size_is_refused():
     with pytest.raises(ValueError, match="page.test: no case has both 'mine' and 'blas'"):
         report.range_sentence(record(case(blas=1e5)), "mine", "blas")
