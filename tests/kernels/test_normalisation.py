@@ -1,4 +1,4 @@
-"""layernorm and softmax beyond the edge cases of the registry: any rows, any numbers."""
+"""Normalisations beyond the edge cases of the registry: any rows, any numbers."""
 
 import inspect
 from importlib import import_module
@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
-from accel.kernels.normalisation import layernorm_compiled
+from accel.kernels.normalisation import EPSILON, layernorm_compiled
 from accel.timing.counting import count
 
 LANES = 16
-NAMES = ("layernorm", "softmax")
-unhurried = settings(deadline=None, max_examples=40)  # the first call compiles
+NAMES = ("layernorm", "rmsnorm", "softmax", "log_softmax")
+SOFT = ("softmax", "log_softmax")
+unhurried = settings(deadline=None, max_examples=25)  # the first call compiles
 
 TRIED = [
     pytest.param(step, dtype, id=f"{step.operation}.{step.name}-{dtype}")
-    for name in NAMES
+    for name in (*NAMES, "batchnorm")
     for step in ladder(name)
     for dtype in step.dtypes
 ]
@@ -62,16 +63,16 @@ def test_every_kernel_can_be_imported_by_its_target(step, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("step", steps("softmax", "NumPy", "compiled"))
+@pytest.mark.parametrize("step", steps("softmax", "compiled") + steps("log_softmax", "compiled"))
 @unhurried
 @given(data=st.data())
 def test_softmax_of_any_rows_stays_within_its_roundings(step, dtype, data):
     x = data.draw(matrices(dtype))
-    assert difference(run(step, x), *operation("softmax").oracle(x, x)) is None
+    assert difference(run(step, x), *operation(step.operation).oracle(x, x)) is None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("step", steps("layernorm", "NumPy", "compiled"))
+@pytest.mark.parametrize("step", steps("layernorm", "compiled"))
 @unhurried
 @given(data=st.data())
 def test_layernorm_of_any_rows_stays_within_its_roundings(step, dtype, data):
@@ -79,6 +80,27 @@ def test_layernorm_of_any_rows_stays_within_its_roundings(step, dtype, data):
     weight, bias = np.linspace(-2, 2, x.shape[1], dtype=dtype), np.ones(x.shape[1], dtype)
     expected = operation("layernorm").oracle(x, weight, bias, x)
     assert difference(run(step, x, weight, bias), *expected) is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("step", steps("rmsnorm", "compiled"))
+@unhurried
+@given(data=st.data())
+def test_rmsnorm_of_any_rows_stays_within_its_roundings(step, dtype, data):
+    x = data.draw(matrices(dtype))
+    weight = np.linspace(-2, 2, x.shape[1], dtype=dtype)
+    assert difference(run(step, x, weight), *operation("rmsnorm").oracle(x, weight, x)) is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("step", steps("batchnorm", "compiled"))
+@unhurried
+@given(shape=st.tuples(*[st.integers(1, 20)] * 2, *[st.integers(1, 9)] * 2))
+def test_batchnorm_of_any_shape_stays_within_its_roundings(step, dtype, shape):
+    op = operation("batchnorm")
+    arguments = op.inputs(**dict(zip("nchw", shape, strict=True)), dtype=dtype)
+    step.function(*arguments)
+    assert difference(arguments[-1], *op.oracle(*arguments)) is None
 
 
 @pytest.mark.parametrize("step", steps("softmax"))
@@ -146,7 +168,7 @@ def test_oracle_refuses_a_softmax_that_overflows():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("kind", ["compiled", "vector"])
+@pytest.mark.parametrize("kind", ["compiled", "vector", "threads"])
 def test_compiled_kernels_refuse_shapes_that_do_not_fit(name, kind):
     for step in (step for step in ladder(name) if step.name == kind):
         *inputs, out = operation(name).inputs(rows=3, width=8)
@@ -163,15 +185,110 @@ def test_layernorm_refuses_weights_of_another_length():
         layernorm_compiled(x, weight[:7], bias, out)
 
 
-@pytest.mark.parametrize("width", [1, 15, 16, 17, 33])
-def test_vector_tail_touches_nothing_beyond_its_row(width):
-    host = np.full(width + 2 * LANES, 7.0, "float32")
-    out = host[LANES : LANES + width].reshape(1, width)
-    vector = next(step for step in ladder("softmax") if step.name == "vector")
-    vector.function(np.ones((1, width), "float32"), out)
-    np.testing.assert_array_equal(host[:LANES], 7.0)
-    np.testing.assert_array_equal(host[LANES + width :], 7.0)
-    np.testing.assert_allclose(out, 1 / width, rtol=1e-6)
+#: Both sides of every register, of four, and of blocks; one long row.
+WIDTHS = [1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 100, 129, 4095, 4097, 70_001]
+
+
+def fenced(values):
+    """Return a copy of an array inside a larger one whose other elements are NaN."""
+    host = np.full(values.size + 4 * LANES, np.nan, values.dtype)
+    inside = host[2 * LANES + 3 : 2 * LANES + 3 + values.size]
+    inside[...] = values.ravel()
+    return host, inside.reshape(values.shape)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["vector", "threads"])
+@pytest.mark.parametrize("name", NAMES)
+def test_vector_kernels_read_and_write_nothing_beyond_their_arrays(name, kind, dtype):
+    op, step = operation(name), next(each for each in ladder(name) if each.name == kind)
+    for width in WIDTHS:
+        *inputs, out = op.inputs(rows=3, width=width, dtype=dtype)
+        expected, tolerance = op.oracle(*inputs, out)
+        host, inside = fenced(np.zeros_like(out))
+        around = np.isnan(host)
+        step.function(*(fenced(each)[1] for each in inputs), inside)
+        assert difference(inside, expected, tolerance) is None, width
+        np.testing.assert_array_equal(np.isnan(host), around)
+
+
+@pytest.mark.parametrize("kind", ["vector", "threads"])
+def test_batchnorm_reads_and_writes_nothing_beyond_its_arrays(kind):
+    op = operation("batchnorm")
+    step = next(each for each in ladder("batchnorm") if each.name == kind)
+    for h, w in [(1, 1), (1, 15), (4, 4), (1, 17), (7, 7), (9, 15), (97, 101)]:
+        *inputs, out = op.inputs(n=3, c=19, h=h, w=w)
+        host, inside = fenced(np.zeros_like(out))
+        around = np.isnan(host)
+        step.function(*(fenced(each)[1] for each in inputs), inside)
+        assert difference(inside, *op.oracle(*inputs, out)) is None, (h, w)
+        np.testing.assert_array_equal(np.isnan(host), around)
+
+
+@pytest.mark.parametrize("kind", ["compiled", "vector", "threads"])
+@pytest.mark.parametrize("name", SOFT)
+@pytest.mark.parametrize("width", [1, 5, 16, 21, 64, 200])
+def test_rows_without_a_finite_largest_number_become_nan(name, kind, width):
+    """As in NumPy and PyTorch: all masked, an infinity, a NaN of any payload."""
+    step = next(each for each in ladder(name) if each.name == kind)
+    x = np.zeros((5, width), "float32")
+    x[0] = -np.inf
+    x[1, width // 2] = np.inf
+    x[2, -1] = np.nan
+    x[3, 0] = np.uint32(0x7FC12345).view("float32")
+    got = run(step, x)
+    assert np.isnan(got[:4]).all()
+    np.testing.assert_allclose(got[4], 1 / width if name == "softmax" else -np.log(width), rtol=1e-6)
+
+
+@pytest.mark.parametrize("step", steps("log_softmax"))
+def test_the_logarithm_of_a_vanishing_softmax_is_kept(step):
+    got = run(step, np.array([[0, -300, -np.inf]], "float32"))
+    np.testing.assert_array_equal(got, [[0, -300, -np.inf]])
+
+
+@pytest.mark.parametrize("step", steps("softmax", "compiled"))
+def test_subnormal_results_are_kept(step):
+    x = np.array([[0, -90, -100, -103.5, -110] + [-np.inf] * 16], "float32")
+    got = run(step, x)
+    np.testing.assert_allclose(got, np.exp(x.astype(float)), atol=1.5e-45)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("step", steps("layernorm", "compiled"))
+def test_a_mean_far_from_zero_costs_no_digits_of_the_deviation(step, dtype):
+    x = (1e4 + np.random.default_rng(1).integers(-2, 3, (3, 999))).astype(dtype)  # exact
+    got = run(step, x, np.ones(999, dtype), np.zeros(999, dtype))
+    z = x.astype(float)
+    expected = (z - z.mean(axis=1, keepdims=True)) / np.sqrt(z.var(axis=1, keepdims=True) + EPSILON)
+    np.testing.assert_allclose(got, expected, atol=1e4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("kind", ["compiled", "vector", "threads"])
+def test_batchnorm_refuses_shapes_that_do_not_fit(kind):
+    step = next(each for each in ladder("batchnorm") if each.name == kind)
+    x, *channels, out = operation("batchnorm").inputs(n=2, c=3, h=2, w=2)
+    with pytest.raises(ValueError, match="batchnorm: out must have the shape of x"):
+        step.function(x, *channels, out[:1])
+    for short in range(4):
+        wrong = [each[: 2 if at == short else 3] for at, each in enumerate(channels)]
+        with pytest.raises(ValueError, match="batchnorm: .* must be one per channel"):
+            step.function(x, *wrong, out)
+
+
+@pytest.mark.parametrize("kind", ["compiled", "vector", "threads"])
+def test_rmsnorm_refuses_weights_of_another_length(kind):
+    step = next(each for each in ladder("rmsnorm") if each.name == kind)
+    x, weight, out = operation("rmsnorm").inputs(rows=3, width=8)
+    with pytest.raises(ValueError, match="rmsnorm: weight must be as long as a row"):
+        step.function(x, weight[:7], out)
+
+
+@pytest.mark.parametrize("name", (*NAMES, "batchnorm"))
+@pytest.mark.parametrize("nbytes", [1 << 12, 1 << 20, 1 << 28])
+def test_sizes_are_about_the_bytes_asked_for(name, nbytes):
+    op = operation(name)
+    assert 0.5 <= op.compulsory_bytes(**op.sizes(nbytes)) / nbytes <= 1.5
 
 
 def test_compiler_adds_up_a_row_in_vector_registers():
@@ -181,7 +298,7 @@ def test_compiler_adds_up_a_row_in_vector_registers():
     assert "fadd reassoc contract <" in fresh.inspect_llvm(fresh.signatures[0])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", (*NAMES, "batchnorm"))
 def test_inputs_are_the_arrays_that_the_kernels_name(name):
     op = operation(name)
     for step in ladder(name):
@@ -190,7 +307,7 @@ def test_inputs_are_the_arrays_that_the_kernels_name(name):
         assert list(inspect.signature(function).parameters) == expected
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", (*NAMES, "batchnorm"))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_compulsory_bytes_are_those_of_all_arrays(name, dtype):
     op = operation(name)
@@ -203,12 +320,16 @@ def test_compulsory_bytes_are_those_of_all_arrays(name, dtype):
 def test_flops_are_those_of_the_loops():
     assert operation("softmax").flops(rows=3, width=10) == 150
     assert operation("layernorm").flops(rows=3, width=10) == 3 * 75
+    assert operation("log_softmax").flops(rows=3, width=10) == 3 * 61
+    assert operation("rmsnorm").flops(rows=3, width=10) == 3 * 44
+    assert operation("batchnorm").flops(n=2, c=3, h=4, w=5) == 3 * 120 + 9
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", (*NAMES, "batchnorm"))
 def test_unknown_values_are_refused(name):
+    op = operation(name)
     with pytest.raises(ValueError, match='"normal" or "special", not \'odd\''):
-        operation(name).inputs(rows=3, width=3, values="odd")
+        op.inputs(**op.edges[1], values="odd")
 
 
 def counted(name, step, **sizes):
@@ -219,6 +340,21 @@ def counted(name, step, **sizes):
 
 def test_softmax_run_on_counting_arrays_does_what_is_declared():
     seen, flops, nbytes = counted("softmax", "compiled", rows=3, width=7)
+    assert (seen.flops, seen.unique_bytes, seen.allocated_bytes) == (flops, nbytes, 0)
+
+
+def test_log_softmax_run_on_counting_arrays_subtracts_the_largest_number_twice():
+    seen, flops, nbytes = counted("log_softmax", "compiled", rows=3, width=7)
+    assert (seen.flops, seen.unique_bytes) == (flops + 3 * 7, nbytes)
+
+
+def test_rmsnorm_run_on_counting_arrays_does_what_is_declared():
+    seen, flops, nbytes = counted("rmsnorm", "compiled", rows=3, width=7)
+    assert (seen.flops, seen.unique_bytes, seen.allocated_bytes) == (flops, nbytes, 0)
+
+
+def test_batchnorm_run_on_counting_arrays_does_what_is_declared():
+    seen, flops, nbytes = counted("batchnorm", "compiled", n=2, c=3, h=2, w=4)
     assert (seen.flops, seen.unique_bytes, seen.allocated_bytes) == (flops, nbytes, 0)
 
 
