@@ -14,6 +14,7 @@ from typing import Any
 #: File of this package -> the operations in it.
 _HOMES: dict[str, tuple[str, ...]] = {
     "elementwise": ("gelu", "relu"),
+    "heads": ("attention",),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)  # noqa: PLE0605
