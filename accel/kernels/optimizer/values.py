@@ -47,3 +47,10 @@ def rounded(dtype: np.dtype, count: float, *magnitudes: np.ndarray) -> np.ndarra
     about = np.finfo(dtype)
     total = sum(np.where(np.isfinite(each), np.abs(each), 0.0) for each in magnitudes)
     return count * about.eps * total + 2 * float(about.tiny) * float(about.eps)
+
+
+#: Below this many elements the cores take longer to start than one takes to finish.
+ALONE = 1 << 16
+
+#: Elements that a core takes at a time: enough to forget the start, few enough to share out.
+PART = 1 << 14
