@@ -1,0 +1,303 @@
+"""Convolution of pixels (NHWC, NCHWc) in tiles of places times filters.
+
+Where the channels of a pixel lie side by side, so do the results of a pixel, one for each
+filter. A register then holds the results of neighbouring filters at one place. One number of
+`x` at a time is broadcast and meets the weights of these filters::
+
+    for each image
+      for each band of its rows                   (stays in the second cache)
+        copy the band, zeros around it
+        for as many filters as a tile has columns (their weights stay in the second cache)
+          for as many places as it has rows
+            for each tap, each channel: outer product into a tile of registers
+            store the tile
+
+Both layouts are the same to this code: blocks of channels, of which NHWC has one. As in
+`accel.kernels.convolution.lines`, rows follow each other with the zeros between them shared,
+so that without a stride all places of a band are one run, and a few are thrown away.
+
+Source
+------
+Georganas et al., "Anatomy of High-Performance Deep Learning Convolutions on SIMD
+Architectures", SC'18: blocked channels, and a tile of registers of places times filters.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.extending import overload
+
+from accel.kernels.convolution.lines import BAND_BYTES, aligned
+from accel.kernels.matmul_tiled import host_tile
+from accel.simd import (
+    Tile,
+    jit,
+    load,
+    load_first,
+    pointer,
+    store,
+    store_first,
+    tile_outer_fma,
+    tile_store,
+    tile_zeros,
+)
+
+
+class Image(NamedTuple):
+    """Places in memory: number k of block b at (i, j) is ``data[at + b * plane + i * row +
+    j * channels + k]``."""
+
+    data: Any  # typed pointer
+    at: int
+    plane: int
+    row: int
+    channels: int
+
+
+class Window(NamedTuple):
+    """What a filter is: blocks of channels, rows, columns, and how it moves."""
+
+    blocks: int
+    rows: int
+    columns: int
+    stride: int
+
+
+class Results(NamedTuple):
+    """Where results go: filter f of strip s at place (i, j) is ``data[at + s * strip +
+    (i * across + j) * pixel + f]``."""
+
+    data: Any  # typed pointer
+    at: int
+    strip: int
+    pixel: int
+    across: int
+    filters: int
+
+
+@functools.cache
+def host_tile_of_pixels(dtype, vectors: int) -> Tile:
+    """Return the tile for this machine: as many accumulators as registers allow.
+
+    Of 32 registers 28, of 16 12: what is left holds weights and the number broadcast.
+    """
+    about = host_tile(dtype)
+    return Tile(about.vector, (28 if about.rows == 8 else 12) // vectors, vectors)
+
+
+def wide_tile_for(x):
+    """Return the tile of two registers of filters, in compiled code."""
+    return host_tile_of_pixels(x.dtype, 2)
+
+
+def block_tile_for(x):
+    """Return the tile of one register of filters, in compiled code."""
+    return host_tile_of_pixels(x.dtype, 1)
+
+
+@overload(wide_tile_for)
+def _wide_tile_for(x):
+    token = host_tile_of_pixels(np.dtype(x.dtype.name), 2)
+    return lambda x: token
+
+
+@overload(block_tile_for)
+def _block_tile_for(x):
+    token = host_tile_of_pixels(np.dtype(x.dtype.name), 1)
+    return lambda x: token
+
+
+@jit(inline="always")
+def places_sum(T, image, at, window, weight, w):
+    """Add up a tile: places one stride apart from `at` on, by a strip of filters."""
+    tile = tile_zeros(T)
+    step = image.channels * window.stride
+    for b in range(window.blocks):
+        for i in range(window.rows):
+            # Taps of a row lie side by side, and so do their channels.
+            a = at + b * image.plane + i * image.row
+            for k in range(a, a + window.columns * image.channels):
+                tile = tile_outer_fma(tile, image.data, k, step, weight, w)
+                w += T.columns
+    return tile
+
+
+@jit
+def run_of_places(T, image, at, count, step, window, weight, w, results, to, filters, spare):
+    """Compute `count` places that follow each other, of which rows are `step` apart."""
+    straight = step == results.across and filters == T.columns
+    for p in range(0, count, T.rows):
+        tile = places_sum(T, image, at + p * window.stride * image.channels, window, weight, w)
+        if straight and p + T.rows <= count:
+            tile_store(tile, results.data, to + p * results.pixel, results.pixel)
+        else:
+            tile_store(tile, spare, 0, T.columns)
+            keep_pixels(T, spare, p, min(T.rows, count - p), step, results, to, filters)
+
+
+@jit
+def keep_pixels(T, spare, p, count, step, results, to, filters):
+    """Copy those places of a tile to the results that are some."""
+    for r in range(count):
+        row, column = (p + r) // step, (p + r) % step
+        if column < results.across:
+            place = to + (row * results.across + column) * results.pixel
+            for c in range(0, T.columns, T.vector.lanes):
+                v = load(T.vector, spare, r * T.columns + c)
+                store_first(results.data, place + c, v, filters - c)
+
+
+@jit
+def apply_strips(T, image, step, band, window, weight, results, spare):
+    """Apply all filters to `band` rows of places; without a stride these are one run."""
+    depth = window.blocks * window.rows * window.columns * image.channels
+    flat = window.stride == 1
+    for f in range(0, results.filters, T.columns):
+        strip = f // T.columns
+        filters = min(T.columns, results.filters - f)
+        to = results.at + strip * results.strip
+        if flat:
+            count = (band - 1) * step + results.across
+            run_of_places(
+                T, image, image.at, count, step, window, weight, strip * depth * T.columns,
+                results, to, filters, spare,
+            )  # fmt: skip
+        else:
+            for i in range(band):
+                run_of_places(
+                    T, image, image.at + i * window.stride * image.row, results.across,
+                    results.across, window, weight, strip * depth * T.columns, results,
+                    to + i * results.across * results.pixel, filters, spare,
+                )  # fmt: skip
+
+
+@jit
+def copy_pixels(V, image, height, width, blocks, first, deep, padding, step, room, plane):
+    """Copy `deep` rows from row `first` of the padded image on, `step` pixels each."""
+    channels = image.channels
+    for b in range(blocks):
+        for q in range(deep):
+            to = b * plane + q * step * channels
+            row = first + q - padding
+            end = to + step * channels
+            if 0 <= row < height:
+                left = to + padding * channels
+                right = min(left + width * channels, end)
+                zero(V, room, to, min(left, end))
+                source = image.at + b * image.plane + row * image.row
+                for c in range(0, right - left, V.lanes):
+                    v = load_first(V, image.data, source + c, right - left - c)
+                    store_first(room, left + c, v, right - left - c)
+                to = max(right, to)
+            zero(V, room, to, end)
+        zero(V, room, b * plane + deep * step * channels, (b + 1) * plane)
+
+
+@jit
+def zero(V, room, start, stop):
+    """Fill a part of a room with zeros."""
+    for c in range(start, stop):
+        room[c] = 0
+
+
+@jit
+def extent(width, channels, window, padding, band):
+    """Return of a copied band: pixels from row to row, rows, numbers of a block of channels."""
+    shared = min(padding, window.columns - 1) if window.stride == 1 else 0
+    step = width + 2 * padding - shared
+    deep = (band - 1) * window.stride + window.rows
+    return step, deep, (deep * step + shared) * channels
+
+
+@jit
+def convolve_band(
+    T, image, height, width, window, padding, weight, results, first, band, spare, room
+):
+    """Compute `band` rows of results from `first` on, from a copy with zeros around it."""
+    channels = image.channels
+    step, deep, plane = extent(width, channels, window, padding, band)
+    copy_pixels(
+        T.vector, image, height, width, window.blocks, first * window.stride, deep, padding, step,
+        pointer(room), plane,
+    )  # fmt: skip
+    lines = Image(pointer(room), 0, plane, step * channels, channels)
+    to = results.at + first * results.across * results.pixel
+    there = Results(results.data, to, results.strip, results.pixel, results.across, results.filters)
+    apply_strips(T, lines, step, band, window, weight, there, pointer(spare))
+
+
+@jit
+def convolve_pointwise(T, image, first, count, window, weight, results, spare, room):
+    """Compute `count` places of a 1 x 1 convolution, all but the last few where they are."""
+    channels = image.channels
+    whole = count - count % T.rows
+    begin = image.at + first * channels
+    to = results.at + first * results.pixel
+    if whole:
+        here = Image(image.data, begin, image.plane, 0, channels)
+        there = Results(results.data, to, results.strip, results.pixel, whole, results.filters)
+        apply_strips(T, here, whole, 1, window, weight, there, pointer(spare))
+    if whole == count:
+        return
+    left = (count - whole) * channels
+    for b in range(window.blocks):
+        source, at = begin + b * image.plane + whole * channels, b * T.rows * channels
+        for c in range(left):
+            room[at + c] = image.data[source + c]
+        for c in range(left, T.rows * channels):
+            room[at + c] = 0
+    here = Image(pointer(room), 0, T.rows * channels, 0, channels)
+    to += whole * results.pixel
+    there = Results(results.data, to, results.strip, results.pixel, count - whole, results.filters)
+    apply_strips(T, here, count - whole, 1, window, weight, there, pointer(spare))
+
+
+@jit
+def convolve_image(T, image, height, width, window, padding, weight, results, first, stop, like):
+    """Compute rows `first` to `stop` of an image's results, in bands that fit the cache.
+
+    `weight` is a pointer, `like` an array of the element type.
+    """
+    spare = aligned(T.rows * T.columns + T.vector.lanes, like)
+    pixel = max(1, window.blocks * image.channels)
+    fitting = max(1, BAND_BYTES // (pixel * like.itemsize))
+    if window.rows * window.columns == 1 and window.stride == 1 and padding == 0:
+        room = aligned(pixel * T.rows, like)
+        fitting = max(1, fitting // T.rows) * T.rows
+        for place in range(first * width, stop * width, fitting):
+            count = min(fitting, stop * width - place)
+            convolve_pointwise(T, image, place, count, window, weight, results, spare, room)
+        return
+    rows = fitting // ((width + 2 * padding) * window.stride) - window.rows // window.stride
+    band = min(max(1, rows), stop - first)
+    plane = extent(width, image.channels, window, padding, band)[2]
+    # A last tile may look at places beyond the last.
+    beyond = (T.rows * window.stride + window.columns) * image.channels
+    room = aligned(window.blocks * plane + beyond, like)
+    for i in range(first, stop, band):
+        convolve_band(
+            T, image, height, width, window, padding, weight, results, i, min(band, stop - i),
+            spare, room,
+        )  # fmt: skip
+
+
+@jit
+def strips_of(T, weight):
+    """Copy weights (rows, columns, channels, filters) as strips of a tile's columns.
+
+    A strip holds, one after another, what each outer product needs; zeros fill the last.
+    """
+    rows, columns, channels, filters = weight.shape
+    depth = rows * columns * channels
+    strips = -(-filters // T.columns)
+    packed = aligned(strips * depth * T.columns, weight)
+    source, to = pointer(weight), pointer(packed)
+    for k in range(depth):
+        for f in range(0, strips * T.columns, T.vector.lanes):
+            strip, column = f // T.columns, f % T.columns
+            v = load_first(T.vector, source, k * filters + f, filters - f)
+            store(to, (strip * depth + k) * T.columns + column, v)
+    return packed
