@@ -15,6 +15,12 @@ from typing import Any
 _HOMES: dict[str, tuple[str, ...]] = {
     "elementwise": ("gelu", "relu"),
     "heads": ("attention",),
+    "augment": ("augment_image", "normalise_image"),
+    "layout": (
+        "aos_to_soa", "nchw_to_nchwc", "nchw_to_nhwc", "nchwc_to_nchw", "nhwc_to_nchw",
+        "soa_to_aos", "transpose",
+    ),
+    "optimizer": ("adam", "adamw", "momentum", "sgd"),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)  # noqa: PLE0605
