@@ -1,0 +1,5 @@
+"""How close to the limit, and how far ahead: every best kernel against every rival.
+
+`accel bench` measures each operation's best kernel against NumPy and, with ``--peers``,
+against SciPy, numexpr, PyTorch and JAX, and against the measured roof, all in one run.
+"""
