@@ -65,8 +65,8 @@ def log_softmax_oracle(x: np.ndarray, out: np.ndarray) -> tuple:
 def log_softmax_flops(rows: int, width: int, **_) -> int:
     """Six per element, and one per row.
 
-    Compare, subtract, exponential, sum; subtract again, and the logarithm of the sum; per
-    row that logarithm.
+    Compare, subtract, exponential, sum; then subtract the largest number again, and the
+    logarithm of the sum, which is one per row.
     """
     return rows * (6 * width + 1)
 
