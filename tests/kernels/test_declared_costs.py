@@ -18,7 +18,11 @@ from accel.timing.counting import CountError, count
 MOST_BYTES, MOST_FLOPS = 3000, 4000
 
 #: Arguments that a declaration leaves out, as its docstring says: they do not grow.
-LEFT_OUT = {"normalise_image": ("mean", "std"), "strided_sum": ("out",)}
+LEFT_OUT = {
+    "normalise_image": ("mean", "std"),
+    "augment_image": ("mean", "std"),
+    "strided_sum": ("out",),
+}
 
 #: Operations of which every kernel has data of its own making, laid out as it needs them.
 LAID_OUT_ANEW = {"column_sums", "page_walk"}
@@ -31,7 +35,7 @@ def parameters_of(name, dtype):
     edges = [{**edge, "dtype": dtype} if typed else edge for edge in op.edges]
     small = [
         edge for edge in edges
-        if 0 < op.compulsory_bytes(**edge) <= MOST_BYTES and 0 < op.flops(**edge) <= MOST_FLOPS
+        if 0 < op.compulsory_bytes(**edge) <= MOST_BYTES and op.flops(**edge) <= MOST_FLOPS
     ]  # fmt: skip
     return sorted(small, key=lambda edge: op.compulsory_bytes(**edge))[-2:]
 
@@ -67,7 +71,8 @@ def test_declared_bytes_are_the_footprint_of_every_kernel_and_at_most_its_traffi
         named = dict(zip(counts.reads, arrays, strict=True))
         left_out = sum(named[name].nbytes for name in LEFT_OUT.get(step.operation, ()))
         declared = op.compulsory_bytes(**parameters)
-        assert counts.unique_bytes == declared + left_out, parameters
+        again = sum(arguments[at].nbytes for at in op.mutates)  # read, and written in place
+        assert counts.unique_bytes == declared + left_out - again, parameters
         assert counts.total_bytes >= declared, parameters
 
 
