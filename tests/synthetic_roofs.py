@@ -65,12 +65,17 @@ def level_of(footprint: int) -> int:
 
 
 def bandwidth(**changes: Any) -> dict[str, Any]:
-    """Return the data of the bandwidth of all probes, in octaves; two threads do twice as much."""
+    """Return the data of the bandwidth of all probes, in octaves; two threads do twice as much.
+
+    Streaming stores are tried from 1 MiB on, and best in memory.
+    """
     cases = []
     for threads in (1, 2):
-        for probe, share in (("load", 1.0), ("copy", 0.9), ("triad", 1.1)):
-            for power in range(13, 28):
+        for probe, share in (("load", 1.0), ("copy", 0.9), ("triad", 1.1), ("streaming", 0.5)):
+            for power in range(20 if probe == "streaming" else 13, 28):
                 footprint = 2**power
+                if probe == "streaming" and level_of(footprint) == len(LEVELS) - 1:
+                    share = 1.5
                 rate = LEVELS[level_of(footprint)][1] * share * threads
                 amount = 64 * 2**20
                 cases.append(

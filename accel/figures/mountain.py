@@ -30,7 +30,6 @@ from accel.timing.roofs.levels import size_words
 if TYPE_CHECKING:
     from accel.timing.roofs import Roofs
 
-PROBES = ("load", "copy", "triad")
 _DOTTED = (0, (1, 2))
 
 
@@ -44,7 +43,7 @@ def bandwidth(roofs: Roofs, *, alt: str) -> None:
     alt : str
         What the figure shows, in a sentence; its numbers are added.
     """
-    curves = {probe: roofs.curve(probe) for probe in PROBES}
+    curves = {probe: roofs.curve(probe) for probe in roofs.probes()}
 
     def draw(figure: Figure, look: Look) -> None:
         ax = axes(figure, left=0.55, right=0.75, top=0.62)

@@ -111,7 +111,7 @@ def verdict_sentence(predicted: Interval, record: Record) -> Sentence:
 def bandwidth_sentence(roofs: Roofs) -> Sentence:
     """Say what each probe delivers at both ends of the mountain."""
     said = []
-    for probe in ("load", "copy", "triad"):
+    for probe in roofs.probes():
         curve = roofs.curve(probe)
         ends = [
             f"{words.with_interval(curve[size], words.gigabytes_per_second)} in {size_words(size)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from accel.timing.records import CaseView
 from accel.timing.report import Sentence, Table, paragraph, stamp, times
-from accel.timing.roofs import PROBES, RoofError, Roofs
+from accel.timing.roofs import RoofError, Roofs
 from accel.timing.roofs.levels import size_words
 from accel.timing.stats import Interval
 from accel.timing.words import (
@@ -131,13 +131,19 @@ def peak_table(roofs: Roofs, every_width: bool = True) -> Table:
 
 def level_table(roofs: Roofs) -> Table:
     """Return bandwidth and latency of each level of memory, in one thread."""
-    headers = ["Level", "Up to", *PROBES]
+    probes = roofs.probes()
+    headers = ["Level", "Up to", *probes]
     with_latency = roofs.latency is not None
     rows = []
     for level in roofs.levels():
         end = "–" if level.capacity_bytes is None else size_words(level.capacity_bytes)
         row = [level.name, end]
-        row += [with_interval(level.bandwidth[each], gigabytes_per_second) for each in PROBES]
+        row += [
+            with_interval(level.bandwidth[each], gigabytes_per_second)
+            if each in level.bandwidth
+            else "–"
+            for each in probes
+        ]
         rows.append(row + ([with_interval(level.latency, duration)] if with_latency else []))
     caption = "Memory, in one thread; where a level ends was found from the curve"
     return Table(caption, headers + (["One access"] if with_latency else []), rows)
@@ -277,10 +283,10 @@ def level_sentence(roofs: Roofs) -> Sentence:
 def balance_sentence(roofs: Roofs, dtype: str = "float32") -> Sentence:
     """Say how much arithmetic a byte from memory must carry to keep a core busy."""
     furthest = max(roofs.curve("load"))
-    balance = ratio(roofs.peak_gflops(dtype), roofs.bandwidth_gbs(furthest))
+    balance = ratio(roofs.peak_gflops(dtype), roofs.bandwidth_gbs(furthest, "load"))
     size = {"float32": 4, "float64": 8}[dtype]
     return Sentence(
-        f"Peak over bandwidth is {with_interval(balance, number)} FLOPs per byte from memory: a "
+        f"Peak over the bandwidth of loads is {with_interval(balance, number)} FLOPs per byte from memory: a "
         f"{dtype} that is fetched must be used in {number(size * balance.value)} operations "
         "before the next arrives, or the core waits."
     )

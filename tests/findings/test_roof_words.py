@@ -149,9 +149,9 @@ def test_a_flat_curve_has_one_level(monkeypatch):
     assert "one level of memory" in roof_words.level_sentence(synthetic_roofs.roofs())
 
 
-def test_the_balance_is_peak_over_the_best_bandwidth_of_memory():
+def test_the_balance_is_peak_over_what_loads_bring_from_memory():
     said = roof_words.balance_sentence(ROOFS)
-    assert "10.2" in said and "float32 that is fetched must be used in 40." in said
+    assert "11.2" in said and "float32 that is fetched must be used in 44." in said
 
 
 def test_the_most_misses_are_taken_not_the_most_chains():

@@ -53,7 +53,7 @@ class LevelRoof:
     footprint_bytes : int
         Where it was looked at: well inside.
     bandwidth : dict of str to Interval
-        Probe -> GB/s.
+        Probe -> GB/s, of those that were measured there.
     latency : Interval or None
         In ns; None where latency was not measured.
     """
@@ -133,10 +133,16 @@ class Roofs:
         that any probe ever did has been credited with work it does not do.
         """
         return max(
-            _step(self._fastest(probe, threads), footprint_bytes)
+            _step(self._fastest(probe, threads), footprint_bytes) for probe in self.probes(threads)
+        )
+
+    def probes(self, threads: int = 1) -> list[str]:
+        """Return the ways to touch memory that were measured in so many threads."""
+        return [
+            probe
             for probe in PROBES
             if any(_walks(case, probe, threads) for case in self.bandwidth.cases)
-        )
+        ]
 
     def _fastest(self, probe: str, threads: int) -> dict[int, float]:
         found = {
@@ -160,8 +166,8 @@ class Roofs:
         ----------
         footprint_bytes : float
             All bytes that are touched, by all threads.
-        probe : {"load", "copy", "triad"}, optional
-            By default the best of them.
+        probe : {"load", "copy", "triad", "streaming"}, optional
+            By default the best of those measured.
         threads : int
 
         Raises
@@ -170,7 +176,8 @@ class Roofs:
             If the probe or the number of threads was not measured.
         """
         if probe is None:
-            found = [self.bandwidth_gbs(footprint_bytes, each, threads) for each in PROBES]
+            measured = self.probes(threads) or [PROBES[0]]  # none: the error names what there is
+            found = [self.bandwidth_gbs(footprint_bytes, each, threads) for each in measured]
             return max(found, key=lambda interval: interval.value)
         return _step(self.curve(probe, threads), footprint_bytes)
 
@@ -243,7 +250,11 @@ class Roofs:
             name,
             capacity,
             footprint,
-            {probe: self.bandwidth_gbs(footprint, probe) for probe in PROBES},
+            {
+                probe: self.bandwidth_gbs(footprint, probe)
+                for probe in self.probes()
+                if footprint >= min(self.curve(probe))
+            },
             None if self.latency is None else self.latency_ns(footprint),
         )
 

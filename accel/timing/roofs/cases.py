@@ -12,7 +12,13 @@ from accel.timing import machine
 from accel.timing.plan import Case
 
 #: Ways to touch memory: see `accel.timing.roofs.probes`.
-PROBES = ("load", "copy", "triad")
+PROBES = ("load", "copy", "triad", "streaming")
+
+#: Arrays that each walks over; as `probes.ARRAYS`, which needs a compiler to be imported.
+_ARRAYS = {"load": 1, "copy": 2, "triad": 3, "streaming": 2}
+
+#: Smallest footprint of streaming stores, per thread: in a near cache they only lose.
+STREAMING_BYTES = 2**20
 
 #: Chains of multiply-adds. Eight hide four cycles on two ports, as every x86-64 processor
 #: since 2013 has at most; with the two operands, twelve still fit its sixteen registers.
@@ -106,7 +112,7 @@ def bandwidth_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
     Their parameters are ``probe``, ``footprint_bytes``, ``threads`` and ``passes``; their
     operation and only kernel is the probe. In one thread half octaves of load, which the
     levels are found from, and octaves of copy and triad; in all threads every eighth
-    size. They end at four times the last-level caches, an eighth of the memory,
+    size; of streaming every fourth beyond the near caches. They end at four times the last-level caches, an eighth of the memory,
     or `LARGEST`, whichever comes first. Run them with all threads allowed.
 
     Parameters
@@ -117,13 +123,15 @@ def bandwidth_cases(facts: Mapping[str, Any] | None = None) -> list[Case]:
     facts = facts or machine.describe()
     largest = min(4 * all_last_level_bytes(facts), (facts["memory_bytes"] or 2**32) // 8, LARGEST)
     everyone = thread_counts(facts["logical_cores"])[-1]
-    grids = {(probe, 1): 2.0 for probe in PROBES} | {("load", 1): 2**0.5}
+    steps = {"load": 2**0.5, "copy": 2.0, "triad": 2.0, "streaming": 4.0}
+    grids = {(probe, 1): steps[probe] for probe in PROBES}
     if everyone > 1:
         grids |= {(probe, everyone): 8.0 for probe in PROBES}
+    smallest = dict.fromkeys(PROBES, SMALLEST) | {"streaming": STREAMING_BYTES}
     return [
         _bandwidth_case(probe, footprint, threads)
         for (probe, threads), factor in grids.items()
-        for footprint in _grid(SMALLEST * threads, largest, factor)
+        for footprint in _grid(smallest[probe] * threads, largest, factor)
     ]
 
 
@@ -151,14 +159,17 @@ def _grid(smallest: int, largest: int, factor: float) -> list[int]:
 
 def _bandwidth_case(probe: str, wanted_bytes: int, threads: int) -> Case:
     # As `probes.elements`, which cannot be imported here without loading a compiler.
-    arrays = PROBES.index(probe) + 1
+    arrays = _ARRAYS[probe]
     footprint = max(32, round(wanted_bytes / (8 * arrays * 32)) * 32) * 8 * arrays
     if threads == 1:
         work = WORK_ALONE
     else:
         work = threads * (WORK_NEAR if footprint <= threads * NEAR_BYTES else WORK_FAR)
     passes = max(1, work // footprint)
-    stories = {"load": "sum an array", "copy": "copy an array", "triad": "z = 3 x + y"}
+    stories = {
+        "load": "sum an array", "copy": "copy an array", "triad": "z = 3 x + y",
+        "streaming": "copy an array past the caches",
+    }  # fmt: skip
     return Case(
         operation=probe,
         parameters={

@@ -11,6 +11,8 @@ the two and leaves the other alone, so its rate is a roof for every kernel.
   counts what is read and what is written, triad two reads and a write. What a cache
   fetches before it overwrites a line ("write-allocate") is not counted, although it
   travels; so copy and triad look slower than load where that happens.
+* `streaming` copies with stores that go past the caches ("non-temporal"), which fetch
+  nothing: from memory to memory the fastest way, and inside a cache the slowest.
 
 A call makes many passes over the same arrays, so that small arrays are not timed by the
 cost of a call. Results are exact and known beforehand: a probe that skipped a step, or
@@ -33,11 +35,13 @@ from numba.extending import intrinsic
 
 from accel.simd import (
     Tile,
+    fence,
     fma,
     horizontal_sum,
     jit,
     load_first,
     store_first,
+    store_streaming,
     tile_outer_fma,
     tile_store,
     tile_zeros,
@@ -253,6 +257,21 @@ def _copy(V, x, y, first, last, passes):
 
 
 @jit
+def _stream(V, x, y, first, last, passes):
+    """Copy ``x[first:last]`` to `y` once per pass, past the caches; both on whole registers."""
+    whole = first + (last - first) // (4 * V.lanes) * (4 * V.lanes)
+    for _ in range(passes):
+        for i in range(first, whole, 4 * V.lanes):
+            store_streaming(y, i, load_vector(V, x, i))
+            store_streaming(y, i + V.lanes, load_vector(V, x, i + V.lanes))
+            store_streaming(y, i + 2 * V.lanes, load_vector(V, x, i + 2 * V.lanes))
+            store_streaming(y, i + 3 * V.lanes, load_vector(V, x, i + 3 * V.lanes))
+        for i in range(whole, last, V.lanes):
+            store_first(y, i, load_first(V, x, i, last - i), last - i)
+    fence()
+
+
+@jit
 def _triad(V, x, y, z, first, last, passes):
     """Compute ``z = 3 x + y`` on ``[first:last]`` once per pass."""
     whole = first + (last - first) // (4 * V.lanes) * (4 * V.lanes)
@@ -287,6 +306,13 @@ def _copy_everywhere(V, x, y, threads, passes):
 
 
 @jit(parallel=True)
+def _stream_everywhere(V, x, y, threads, passes):
+    for row in prange(threads):
+        first, last = _share(row, threads, x.size)
+        _stream(V, x, y, first, last, passes)
+
+
+@jit(parallel=True)
 def _triad_everywhere(V, x, y, z, threads, passes):
     for row in prange(threads):
         first, last = _share(row, threads, x.size)
@@ -306,12 +332,12 @@ def _fill_everywhere(x, threads, slope):
         _fill(x, first, last, slope)
 
 
-#: Elements of a result that `copy` and `triad` show: comparing all of them takes memory
+#: Elements of a result that copies and `triad` show: comparing all of them takes memory
 #: and time that grow with the footprint.
 SHOWN = 64
 
 #: Arrays that each probe walks over.
-ARRAYS = {"load": 1, "copy": 2, "triad": 3}
+ARRAYS = {"load": 1, "copy": 2, "triad": 3, "streaming": 2}
 
 
 def load(arrays, passes: int, threads: int, out) -> None:
@@ -361,6 +387,20 @@ def copy(arrays, passes: int, threads: int, out) -> None:
     out[:] = y[_shown(y.size)]
 
 
+def streaming(arrays, passes: int, threads: int, out) -> None:
+    """Copy one array to another once per pass, with stores that go past the caches.
+
+    Parameters and cost as for `copy`. Both arrays begin on cache lines, and so does each
+    thread's part of them.
+    """
+    x, y = arrays
+    if threads == 1:
+        _stream(vector("float64"), x, y, 0, x.size, passes)
+    else:
+        _stream_everywhere(vector("float64"), x, y, threads, passes)
+    out[:] = y[_shown(y.size)]
+
+
 def triad(arrays, passes: int, threads: int, out) -> None:
     """Compute ``z = 3 x + y`` once per pass.
 
@@ -400,7 +440,7 @@ def elements(probe: str, footprint_bytes: int) -> int:
 
 
 def traffic_inputs(probe: str, footprint_bytes: int, threads: int, passes: int) -> tuple:
-    """Return ``(arrays, passes, threads, out)`` for one of "load", "copy" and "triad".
+    """Return ``(arrays, passes, threads, out)`` for one of the probes in `ARRAYS`.
 
     The arrays begin on cache lines, in one piece of memory. They travel in a tuple, so
     that whoever measures makes no copies of them. Their elements count, 1, 2, 3, ..., so
@@ -431,6 +471,11 @@ def load_oracle(arrays, passes, threads, out) -> tuple:
 def copy_oracle(arrays, passes, threads, out) -> tuple:
     """Return the elements of the copy that are shown."""
     return 1.0 + _shown(arrays[0].size), 0.0
+
+
+def streaming_oracle(arrays, passes, threads, out) -> tuple:
+    """Return the elements of the copy that are shown."""
+    return copy_oracle(arrays, passes, threads, out)
 
 
 def triad_oracle(arrays, passes, threads, out) -> tuple:

@@ -157,7 +157,7 @@ def test_a_pass_too_few_is_a_wrong_answer():
     assert difference(out, *probes.load_oracle(arrays, passes, threads, out))
 
 
-@pytest.mark.parametrize("probe", ["copy", "triad"])
+@pytest.mark.parametrize("probe", ["copy", "triad", "streaming"])
 def test_a_result_that_was_never_written_is_a_wrong_answer(probe):
     arrays, passes, threads, out = probes.traffic_inputs(probe, 4096, 1, 0)
     arrays[-1][:] = 0

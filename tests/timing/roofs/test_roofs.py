@@ -91,6 +91,11 @@ def test_footprints_rise_from_inside_the_first_cache_to_beyond_the_last():
     assert all(b < 1.6 * a for a, b in zip(sizes, sizes[1:], strict=False))
 
 
+def test_stores_past_the_caches_are_tried_beyond_the_near_ones():
+    for threads in (1, 2):
+        assert min(footprints(FACTS, "streaming", threads)) >= threads * planned.STREAMING_BYTES
+
+
 def test_several_last_level_caches_count_together():
     third = {**synthetic_roofs.CACHES[2], "cpus": 8, "shared_by": 4}
     facts = {**FACTS, "caches": [*synthetic_roofs.CACHES[:2], third]}
@@ -150,6 +155,18 @@ def test_the_bandwidth_roof_is_never_below_what_was_measured_at_the_next_footpri
 def test_without_a_probe_the_best_counts():
     assert ROOFS.bandwidth_gbs(2**14) == ROOFS.bandwidth_gbs(2**14, "triad")
     assert ROOFS.bandwidth_gbs(2**14, threads=2).value == pytest.approx(440, rel=0.01)
+
+
+def test_stores_past_the_caches_raise_the_roof_of_memory_and_of_nothing_else():
+    memory, near = 2**27, 2**20
+    assert ROOFS.bandwidth_gbs(memory) == ROOFS.bandwidth_gbs(memory, "streaming")
+    assert ROOFS.bandwidth_gbs(near) == ROOFS.bandwidth_gbs(near, "triad")
+
+
+def test_a_level_shows_the_probes_that_were_tried_there():
+    levels = ROOFS.levels()
+    assert set(levels[0].bandwidth) == {"load", "copy", "triad"}
+    assert set(levels[-1].bandwidth) == set(roofs.PROBES) == set(ROOFS.probes())
 
 
 @pytest.mark.parametrize(("probe", "threads"), [("scale", 1), ("load", 64)])
@@ -381,7 +398,7 @@ def test_every_kind_of_case_passes_through_a_worker(tmp_path):
         (case.operation, case.parameters["threads"]): case
         for case in reversed([*roofs.peak_cases(facts), *roofs.bandwidth_cases(facts)])
     }
-    assert len(cases) == 8
+    assert len(cases) == 10
     protocol = Protocol(6, 3, 3, 1, 0.0, 60, threads=10_000)
     job = {"process": 0, "protocol": asdict(protocol), "budget_s": 0.01, "last_level_bytes": 2**20}
     with open(tmp_path / "board", "w+b", buffering=0) as file:
