@@ -32,7 +32,6 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads
 from numba.extending import overload
 
 from accel.kernels.matmul_tiled import host_tile
@@ -101,7 +100,7 @@ def aligned(size, like):
     return memory[skip : skip + size]
 
 
-@jit
+@jit(inline="always")
 def spread(size, like):
     """Return a distance of at least `size`, of an odd number of cache lines.
 
@@ -276,7 +275,7 @@ def copy_last(T, weight, depth, last):
         last[k] = flat[first * depth + k] if first * depth + k < flat.size else 0
 
 
-@jit
+@jit(inline="always")
 def band_of(x, weight, stride, padding, out):
     """Return how many rows of results to compute from one copy of lines."""
     row = x.shape[1] * stride * (x.shape[3] + 2 * padding) * x.itemsize
@@ -285,13 +284,13 @@ def band_of(x, weight, stride, padding, out):
     return -(-out.shape[2] // max(bands, 1))
 
 
-@jit
+@jit(inline="always")
 def in_place(x, weight, stride, padding):
     """Tell whether the planes are lines already, which tiles can read where they are."""
     return weight.shape[2] == 1 and weight.shape[3] == 1 and stride == 1 and padding == 0
 
 
-@jit
+@jit(inline="always")
 def rooms(T, N, x, weight):
     """Return a copy of the last weights, and room for a tile."""
     depth = weight.shape[1] * weight.shape[2] * weight.shape[3]
@@ -343,7 +342,7 @@ def places_in_place(T, N, x, weight, out, image, first, count, last, spare, room
     )  # fmt: skip
 
 
-@jit
+@jit(inline="always")
 def places_of(T, x):
     """Return how many places of all planes to compute at a time where they are."""
     fitting = BAND_BYTES // max(1, x.shape[1] * x.itemsize)
@@ -373,10 +372,9 @@ def convolve(T, N, x, weight, stride, padding, out, image, first, stop):
         )  # fmt: skip
 
 
-@jit
-def bands_of(batch, rows, flops):
+@jit(inline="always")
+def bands_of(batch, rows, flops, threads):
     """Return into how many bands of rows to cut each image, so that every core has work."""
-    threads = get_num_threads()
     if threads == 1 or flops < THREADS_PAY_FLOPS:
         return 1
     return min(rows, -(-2 * threads // batch))

@@ -22,7 +22,7 @@ IWFHR (2006), for unrolling a convolution into a product of matrices.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
+from numba import get_num_threads, prange
 
 from accel.kernels.convolution import lines, shapes
 from accel.kernels.registry import Operation, register, register_operation
@@ -260,7 +260,6 @@ def conv2d_tiled(x, weight, stride, padding, out):
     story="bands of images on all cores",
     tags=("threads",),
 )
-@jit(parallel=True)
 def conv2d_threads(x, weight, stride, padding, out):
     """Convolve as `conv2d_tiled`, bands of rows of images spread over all cores.
 
@@ -269,16 +268,22 @@ def conv2d_threads(x, weight, stride, padding, out):
 
     Parameters, errors and cost as for `conv2d_tiled`.
     """
+    flops = 2 * out.size * (weight.size // max(1, weight.shape[0]))
+    bands = lines.bands_of(x.shape[0], out.shape[2], flops, get_num_threads())
+    if x.shape[0] * bands <= 1 or flops < lines.THREADS_PAY_FLOPS:
+        conv2d_tiled(x, weight, stride, padding, out)
+    else:
+        conv2d_in_bands(x, weight, stride, padding, out, bands)
+
+
+@jit(parallel=True)
+def conv2d_in_bands(x, weight, stride, padding, out, bands):
+    """Convolve each of `bands` bands of rows of each image on a core that is free."""
     lines.check(x, weight, stride, padding, out)
-    if out.size == 0:
-        return
-    wide, narrow = lines.wide_for(x), lines.narrow_for(x)
-    batch, rows = x.shape[0], out.shape[2]
-    bands = lines.bands_of(batch, rows, 2 * out.size * x.shape[1] * weight.shape[2] * weight.shape[3])
-    if batch * bands == 1:
-        lines.convolve(wide, narrow, x, weight, stride, padding, out, 0, 0, rows)
-        return
-    for task in prange(batch * bands):
-        image, band = task // bands, task % bands
-        first, stop = band * rows // bands, (band + 1) * rows // bands
-        lines.convolve(wide, narrow, x, weight, stride, padding, out, image, first, stop)
+    rows = out.shape[2]
+    for task in prange(x.shape[0] * bands):
+        image, band = np.int64(task) // bands, np.int64(task) % bands  # as one core counts
+        lines.convolve(
+            lines.wide_for(x), lines.narrow_for(x), x, weight, stride, padding, out, image,
+            band * rows // bands, (band + 1) * rows // bands,
+        )  # fmt: skip
