@@ -20,6 +20,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "aos_to_soa", "nchw_to_nchwc", "nchw_to_nhwc", "nchwc_to_nchw", "nhwc_to_nchw",
         "soa_to_aos", "transpose",
     ),
+    "normalisation": ("batchnorm", "layernorm", "log_softmax", "rmsnorm", "softmax"),
+    "reductions": ("argmax", "max", "mean_variance", "prefix_sum", "sum"),
     "optimizer": ("adam", "adamw", "momentum", "sgd"),
 }
 
