@@ -762,7 +762,8 @@ blocked_512 = _sweep_step(512)
     "matmul",
     instrument="compiled",
     story="sums kept in a tile of vector registers: removes loads and stores of out",
-    tags=("ladder",),
+    dtypes=NUMBERS,
+    tags=("ladder", "best"),
 )
 def tiled(a, b, out, tile: Tile | None = None):
     """Multiply in tiles of `out` that stay in vector registers.
@@ -773,8 +774,8 @@ def tiled(a, b, out, tile: Tile | None = None):
 
     Parameters
     ----------
-    a, b, out : ndarray of float32 or float64, of shapes (m, k), (k, n) and (m, n)
-        `out` is overwritten.
+    a, b, out : ndarray of float32, float64 or int64, of shapes (m, k), (k, n) and (m, n)
+        `out` is overwritten. Integers wrap around, as in NumPy.
     tile : Tile, optional
         Register tile; by default the one for this machine, `host_tile`.
 
@@ -786,8 +787,8 @@ def tiled(a, b, out, tile: Tile | None = None):
 
     Cost
     ----
-    ``2 m n k`` FLOPs, on sizes rounded up to whole tiles; each operand copied at most
-    once per block of the other; buffers of at most 4.4 MiB.
+    ``2 m n k`` FLOPs, with columns rounded up to half a register; each operand copied at
+    most once per block of the other; buffers of at most 4.4 MiB.
 
     Source
     ------
@@ -818,7 +819,7 @@ def tiled(a, b, out, tile: Tile | None = None):
 
 @functools.cache
 def _tiled(dtype: np.dtype, tile: Tile | None) -> Callable:
-    _require("tiled", dtype, FLOATS)
+    _require("tiled", dtype, NUMBERS)
     tile = host_tile(dtype) if tile is None else tile
     if not isinstance(tile, Tile):
         raise ValueError(f"matmul.tiled: expected a Tile, got {tile!r}")

@@ -8,21 +8,20 @@ worth there must be a version that has one and not the next. Those are here.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from operator import mul
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from accel.kernels import matmul, matmul_tiled
+from accel.kernels import matmul
 from accel.kernels.inputs import blank
 from accel.kernels.matmul import NUMBERS, as_lists, compiled
+from accel.kernels.matmul_batches import no_bias, partition, shared, threads_for
+from accel.kernels.matmul_registers import NOTHING
+from accel.kernels.matmul_tiled import host_tile
 from accel.kernels.registry import case, register, target_of
-from accel.simd import Tile, jit
 
 # ---------------------------------------------------------------------------
 # The interpreter
@@ -181,15 +180,16 @@ def ikj_scalar(a, b, out):
 @register(
     "matmul",
     instrument="compiled",
-    story="rows dealt out to all cores: removes the idle ones",
-    tags=("layers",),
+    story="a rectangle of out for each core: removes the idle ones",
+    dtypes=NUMBERS,
+    tags=("layers", "threads"),
 )
 def tiled_threads(a, b, out):
-    """Multiply one band of rows on each core, with the register tile of `tiled`.
+    """Multiply one rectangle of `out` on each core, with the register tile of `tiled`.
 
-    Removes idle cores: bands of `out` depend on nothing of each other. What it leaves:
-    threads that must be woken and waited for, and one last cache and one memory for all
-    of them.
+    Removes idle cores: rectangles of `out` depend on nothing of each other. What it leaves:
+    threads that must be woken and waited for, which small matrices do not repay and are
+    spared, and one last cache and one memory for all of them.
 
     As many threads take part as Numba has: ``NUMBA_NUM_THREADS``, or
     ``numba.set_num_threads``. Where Numba runs its own workqueue, which is the case if
@@ -197,7 +197,7 @@ def tiled_threads(a, b, out):
 
     Parameters
     ----------
-    a, b, out : ndarray of float32 or float64, of shapes (m, k), (k, n) and (m, n)
+    a, b, out : ndarray of float32, float64 or int64, of shapes (m, k), (k, n) and (m, n)
         `out` is overwritten.
 
     Raises
@@ -208,69 +208,24 @@ def tiled_threads(a, b, out):
 
     Cost
     ----
-    ``2 m n k`` FLOPs. Each thread packs what it needs of `b` for itself, so up to
-    ``k n`` elements are copied once per thread; buffers of at most 4.4 MiB each.
+    ``2 m n k`` FLOPs. Each thread packs what it needs of the operands for itself; buffers of
+    at most 4.4 MiB each.
     """
     matmul._check("tiled_threads", a, b, out)
+    threads = threads_for(2 * a.size * b.shape[1])
+    if threads == 1:
+        matmul.tiled(a, b, out)
+        return
+    matmul._require("tiled_threads", a.dtype, matmul.NUMBERS)
     matmul._check_writable("tiled_threads", out)
-    for name, x in (("a", a), ("b", b), ("out", out)):
-        if not x.flags.aligned:
-            raise ValueError(
-                f"matmul.tiled_threads: expected arrays aligned to their elements, got {name} "
-                "that is not; pass a copy"
-            )
-    matmul._require("tiled_threads", a.dtype, matmul.FLOATS)
-    tile = matmul_tiled.host_tile(a.dtype)
-    cuts = bands(a.shape[0], tile.rows, numba.get_num_threads())
-    parallel(tile)(a, b, out, cuts)
-
-
-def bands(rows: int, height: int, threads: int) -> np.ndarray:
-    """Return where rows are cut into bands: of whole tiles, equal to within one tile.
-
-    Parameters
-    ----------
-    rows : int
-        Rows to deal out.
-    height : int
-        Rows of a tile. Only the last band may end amid one.
-    threads : int
-        Most bands there may be; there are fewer if there are fewer tiles.
-
-    Returns
-    -------
-    cuts : ndarray of int64, shape (bands + 1,)
-        Band i has the rows from ``cuts[i]`` up to ``cuts[i + 1]``.
-    """
-    tiles = -(-rows // height)
-    parts = max(1, min(threads, tiles))
-    cuts = [min(rows, tiles * part // parts * height) for part in range(parts + 1)]
-    return np.array(cuts, np.int64)
-
-
-@jit
-def _band(T, a, b, out):
-    matmul_tiled._multiply(T, a, b, out)
-
-
-@functools.cache
-def parallel(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]:
-    """Return ``f(a, b, out, cuts)``, which multiplies bands of rows in parallel.
-
-    f trusts its arguments: see `tiled_threads` for what must hold.
-    """
-    element = numba.from_dtype(tile.vector.dtype)
-    operand = types.Array(element, 2, "A", readonly=True)
-    result = types.Array(element, 2, "A")
-    cut = types.Array(types.int64, 1, "C")
-
-    @jit(signatures=[(operand, operand, result, cut)], parallel=True)
-    def tiled_in_bands(a, b, out, cuts):
-        for band in numba.prange(cuts.size - 1):
-            top, end = cuts[band], cuts[band + 1]
-            _band(tile, a[top:end], b, out[top:end])
-
-    return tiled_in_bands
+    tile = host_tile(a.dtype)
+    cuts = partition(1, *out.shape, tile, threads)
+    if not shared(tile)(a[None], b[None], no_bias(a.dtype), out[None], NOTHING, cuts):
+        odd = [name for name, x in (("a", a), ("b", b), ("out", out)) if not x.flags.aligned]
+        raise ValueError(
+            f"matmul.tiled_threads: expected arrays aligned to their elements, got "
+            f"{' and '.join(odd)} that is not; pass a copy"
+        )
 
 
 # ---------------------------------------------------------------------------

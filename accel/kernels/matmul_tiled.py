@@ -24,8 +24,9 @@ Three facts fix the shape of the code.
               add the tile to out
 
 Where both operands are small they stay in cache anyway, and tiles read them where they
-are; only ragged edges are then packed. One compiled function serves arrays of every
-layout: it works on pointers and strides.
+are; so is an operand that few tiles read. Only a ragged edge of `b` is then packed. At the
+edges of `out` tiles are smaller: `accel.kernels.matmul_registers`. One compiled function
+serves arrays of every layout: it works on pointers and strides.
 
 Source
 ------
@@ -39,27 +40,15 @@ from __future__ import annotations
 import functools
 import platform
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numba import types
 
-from accel.simd import (
-    Tile,
-    jit,
-    load,
-    load_first,
-    pointer,
-    prefetch,
-    store,
-    store_first,
-    tile_accumulate,
-    tile_outer_fma,
-    tile_store,
-    tile_zeros,
-    vector,
-)
+from accel.kernels.matmul_registers import NOTHING, Finish, family_of, strips
+from accel.kernels.matmul_vectors import Matrix, dots, empty, itemsize, part, sums, transposed
+from accel.simd import Tile, jit, load, load_first, pointer, store, store_first, vector
 
 #: Sizes of blocks. A packed block of `a` takes at most 384 KiB, a packed strip of `b`
 #: 128 KiB: together they fit a second-level cache of 512 KiB or more. All of the packed
@@ -71,14 +60,8 @@ _COLUMNS = 1024
 #: Operands up to this size, together, are read where they are.
 _SMALL_BYTES = 2 * 1024 * 1024
 
-
-class Matrix(NamedTuple):
-    """A matrix in memory: element (i, j) is ``data[at + i * row + j * column]``."""
-
-    data: Any  # typed pointer
-    at: int
-    row: int
-    column: int
+#: So is an operand that no more than this many bands, or strips, meet.
+_FEW = 2
 
 
 class Plan(NamedTuple):
@@ -89,6 +72,14 @@ class Plan(NamedTuple):
     columns: int
     a_in_place: bool
     b_in_place: bool
+
+
+class Rooms(NamedTuple):
+    """Where packed blocks and a ragged tile lie: offsets into one piece of memory."""
+
+    a: int
+    b: int
+    size: int
 
 
 @functools.cache
@@ -118,27 +109,31 @@ def product(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray], bool]:
     element = numba.from_dtype(tile.vector.dtype)
     operand = types.Array(element, 2, "A", readonly=True)
     result = types.Array(element, 2, "A")
+    family = family_of(tile)
 
-    # The tile is a constant of the closure: as an argument it would cost microseconds.
-    @jit(signatures=[(operand, operand, result)])
+    # The tiles are constants of the closure: as arguments they would cost microseconds.
+    @jit(error_model="numpy", signatures=[(operand, operand, result)])
     def tiled(a, b, out):
         agree = a.shape[1] == b.shape[0] and out.shape == (a.shape[0], b.shape[1])
         aligned = _aligned(a) and _aligned(b) and _aligned(out)  # Numba does not look
         if not (agree and aligned) or _may_overlap(a, out) or _may_overlap(b, out):
             return False
-        _multiply(tile, a, b, out)
+        m, k = a.shape
+        n = b.shape[1]
+        nothing = Finish(NOTHING, pointer(out), 0)
+        multiply(family, m, k, n, matrix(a), matrix(b), matrix(out), nothing)
         return True
 
     return tiled
 
 
-@jit(inline="always")
+@jit(inline="always", error_model="numpy")
 def _aligned(x):
     """Tell whether elements lie whole numbers of elements apart, as `Matrix` takes for given."""
     return (x.ctypes.data | x.strides[0] | x.strides[1]) % x.itemsize == 0
 
 
-@jit(inline="always")
+@jit(inline="always", error_model="numpy")
 def _may_overlap(x, y):
     """Compare the ranges of addresses that two arrays span."""
     x_low, x_high = _span(x)
@@ -146,90 +141,105 @@ def _may_overlap(x, y):
     return x.size > 0 and y.size > 0 and x_low < y_high and y_low < x_high
 
 
-@jit(inline="always")
+@jit(inline="always", error_model="numpy")
 def _span(x):
     down, across = (x.shape[0] - 1) * x.strides[0], (x.shape[1] - 1) * x.strides[1]
     low = x.ctypes.data + min(down, 0) + min(across, 0)
     return low, low + abs(down) + abs(across) + x.itemsize
 
 
-@jit(inline="always")
-def _multiply(T, a, b, out):
-    """Plan the blocks, allocate what is packed into, and go."""
-    m, k = a.shape
-    n = b.shape[1]
-    left, right, result = _matrix(a), _matrix(b), _matrix(out)
-    if result.column != 1 and result.row == 1:  # out's columns are contiguous:
-        m, n = n, m  # out.T = b.T @ a.T has contiguous rows
-        left, right, result = _transposed(right), _transposed(left), _transposed(result)
-    passes = max(1, -(-k * a.itemsize // _DEPTH_BYTES))
-    small = (m + n) * k * a.itemsize <= _SMALL_BYTES
-    plan = Plan(
-        depth=-(-k // passes),  # passes of equal depth
-        rows=max(1, _ROWS // T.rows) * T.rows,
-        columns=max(1, _COLUMNS // T.columns) * T.columns,
-        a_in_place=small,
-        b_in_place=small and right.column == 1,  # registers load along rows of b
-    )
-    a_rows = T.rows if plan.a_in_place else min(plan.rows, m + T.rows)
-    b_columns = T.columns if plan.b_in_place else min(plan.columns, n + T.columns)
-    a_room = _room(plan.depth * a_rows, a)
-    b_room = _room(plan.depth * b_columns, a)
-    _blocks(T, m, k, n, left, right, result, plan, a_room, b_room, _room(T.rows * T.columns, a))
-
-
-@jit(inline="always")
-def _matrix(x):
+@jit(inline="always", error_model="numpy")
+def matrix(x):
+    """Return where a matrix lies; the pointer does not keep it alive."""
     return Matrix(pointer(x), 0, x.strides[0] // x.itemsize, x.strides[1] // x.itemsize)
 
 
-@jit(inline="always")
-def _transposed(x):
-    return Matrix(x.data, x.at, x.column, x.row)
+@jit(error_model="numpy")
+def multiply(F, m, k, n, a, b, out, finish):
+    """Multiply matrices of any layout: choose a way, allocate what is packed into, and go.
+
+    With a `finish`, rows of `out` are contiguous.
+    """
+    if finish.kind == NOTHING:
+        # out's columns are contiguous, or it is one: out.T = b.T @ a.T has contiguous rows
+        if n == 1 and m > 1 or out.column != 1 and out.row == 1:
+            m, n = n, m
+            a, b, out = transposed(b), transposed(a), transposed(out)
+        if m == 1 and n > 1 and k > 0:
+            if b.column == 1 and out.column == 1:
+                sums(F.whole.vector, k, n, a.data, a.at, a.column, b, out.data, out.at)
+                return
+            if b.row == 1 and a.column == 1:
+                dots(F.whole.vector, n, k, transposed(b), a.data, a.at, transposed(out))
+                return
+    plan = _plan(F.whole, m, k, n, b.column == 1, itemsize(F.whole.vector))
+    rooms = _rooms(F.whole, m, n, plan)
+    _blocks(F, m, k, n, a, b, out, plan, finish, _room(F.whole.vector, rooms.size), rooms)
 
 
-@jit(inline="always")
-def _part(x, i, j):
-    """Return `x` from element (i, j) on."""
-    return Matrix(x.data, x.at + i * x.row + j * x.column, x.row, x.column)
+@jit(inline="always", error_model="numpy")
+def _plan(T, m, k, n, b_in_rows, size):
+    passes = max(1, -(-k * size // _DEPTH_BYTES))
+    small = (m + n) * k * size <= _SMALL_BYTES
+    return Plan(
+        depth=-(-k // passes),  # passes of equal depth
+        rows=max(1, _ROWS // T.rows) * T.rows,
+        columns=max(1, _COLUMNS // T.columns) * T.columns,
+        a_in_place=small or n <= _FEW * T.columns,
+        b_in_place=(small or m <= _FEW * T.rows) and b_in_rows,  # registers load along rows
+    )
 
 
-@jit
-def _room(size, like):
+@jit(inline="always", error_model="numpy")
+def _rooms(T, m, n, plan):
+    """Lay out what is packed, and a spare tile in front of it."""
+    a_rows = 0 if plan.a_in_place else min(plan.rows, m + T.rows)
+    b_columns = T.columns if plan.b_in_place else min(plan.columns, n + T.columns)
+    a = T.rows * T.columns
+    b = a + plan.depth * a_rows
+    return Rooms(a, b, b + plan.depth * b_columns)
+
+
+@jit(error_model="numpy")
+def _room(V, size):
     """Allocate elements that begin on a cache line, so that no register straddles two."""
-    memory = np.empty(size + 64 // like.itemsize, like.dtype)
-    skip = -memory.ctypes.data % 64 // like.itemsize
+    memory = empty(V, size + 64 // itemsize(V))
+    skip = -memory.ctypes.data % 64 // itemsize(V)
     return memory[skip : skip + size]
 
 
-@jit
-def _blocks(T, m, k, n, a, b, out, plan, a_room, b_room, spare):
+@jit(inline="always", error_model="numpy")
+def _blocks(F, m, k, n, a, b, out, plan, finish, room, rooms):
     """Loop over blocks: pack what is to be packed, then multiply in tiles.
 
-    The rooms are arguments because pointers into them do not keep them alive.
+    The room is an argument because pointers into it do not keep it alive.
     """
-    a_packed, b_packed = pointer(a_room), pointer(b_room)
+    T = F.whole
+    memory = pointer(room)
+    spare = Matrix(memory, 0, T.columns + 0, 1)
+    b_packed = Matrix(memory, rooms.b, T.columns + 0, 1)
     for j in range(0, n, plan.columns):
         columns = min(plan.columns, n - j)
-        b_straight = columns // T.columns * T.columns if plan.b_in_place else 0
+        straight = columns // T.columns * T.columns if plan.b_in_place else 0
         for p in range(0, max(k, 1), max(plan.depth, 1)):  # once even for k = 0: zeros
             depth = min(plan.depth, k - p)
-            b_block = _part(b, p, j)
-            _pack(T.vector, T.columns, depth, b_block, b_straight, columns, b_packed)
+            kind = finish.kind if p + depth == k else NOTHING
+            b_block = part(b, p, j)
+            pack(T.vector, T.columns, depth, b_block, straight, columns, memory, rooms.b)
             for i in range(0, m, plan.rows):
                 rows = min(plan.rows, m - i)
-                a_straight = rows // T.rows * T.rows if plan.a_in_place else 0
-                a_block = _part(a, i, p)
-                across = _transposed(a_block)
-                _pack(T.vector, T.rows, depth, across, a_straight, rows, a_packed)
-                _tiles(
-                    T, rows, depth, columns, a_block, a_straight, a_packed,
-                    b_block, b_straight, b_packed, _part(out, i, j), p == 0, pointer(spare),
+                bands, step = part(a, i, p), T.rows * a.row
+                if not plan.a_in_place:
+                    pack(T.vector, T.rows, depth, transposed(bands), 0, rows, memory, rooms.a)
+                    bands, step = Matrix(memory, rooms.a, 1, T.rows + 0), T.rows * depth
+                strips(
+                    F, rows, depth, columns, bands, step, b_block, straight, b_packed,
+                    part(out, i, j), p == 0, Finish(kind, finish.bias, finish.at + j), spare,
                 )  # fmt: skip
 
 
-@jit(inline="always")
-def _pack(V, width, depth, x, start, stop, packed):
+@jit(error_model="numpy")
+def pack(V, width, depth, x, start, stop, packed, at):
     """Copy columns `start` to `stop` of a block, `width` by `width`, row after row.
 
     A last, narrower group is filled up with zeros, so that tiles need no special case.
@@ -240,7 +250,7 @@ def _pack(V, width, depth, x, start, stop, packed):
         for p in range(depth):
             for j in range(start, stop, width):
                 source = x.at + p * x.row + j
-                to = (j - start) * depth + p * width
+                to = at + (j - start) * depth + p * width
                 if j + width <= stop and width % V.lanes == 0:
                     for c in range(0, width, V.lanes):
                         store(packed, to + c, load(V, x.data, source + c))
@@ -254,7 +264,7 @@ def _pack(V, width, depth, x, start, stop, packed):
         eights = filled // 8 * 8
         for p in range(depth):
             source = x.at + p * x.row + j * x.column
-            to = (j - start) * depth + p * width
+            to = at + (j - start) * depth + p * width
             for c in range(0, eights, 8):
                 for lane in range(8):  # a number the compiler knows: it unrolls this
                     packed[to + c + lane] = x.data[source + (c + lane) * x.column]
@@ -262,67 +272,3 @@ def _pack(V, width, depth, x, start, stop, packed):
                 packed[to + c] = x.data[source + c * x.column]
             for c in range(filled, width):
                 packed[to + c] = 0
-
-
-@jit(inline="always")
-def _tiles(
-    T, rows, depth, columns, a, a_straight, a_packed, b, b_straight, b_packed, out, first, spare
-):
-    """Multiply a block of `a` by a block of `b`: every strip meets every band."""
-    size = depth * T.columns  # of a packed strip
-    for j in range(0, columns, T.columns):
-        strip = _part(b, 0, j)
-        soon, step = strip.at, 0
-        if j >= b_straight:
-            strip = Matrix(b_packed, (j - b_straight) * depth, T.columns, 1)
-            soon, step = strip.at + size, -(-T.columns * T.rows // rows)
-        for i in range(0, rows, T.rows):
-            band = _part(a, i, 0)
-            if i >= a_straight:
-                band = Matrix(a_packed, (i - a_straight) * depth, 1, T.rows)
-            place = _part(out, i, j)
-            whole = i + T.rows <= rows and j + T.columns <= columns and out.column == 1
-            if whole:
-                _prefetch(T, place)
-            tile = tile_zeros(T)
-            for p in range(depth):
-                # Each band asks for its share of the next packed strip, whose first band
-                # would otherwise wait for the last cache at every step.
-                prefetch(strip.data, soon + p * step)
-                a_at, b_at = band.at + p * band.column, strip.at + p * strip.row
-                tile = tile_outer_fma(tile, band.data, a_at, band.row, strip.data, b_at)
-            soon += depth * step
-            if whole and first:
-                tile_store(tile, place.data, place.at, place.row)
-            elif whole:
-                tile_accumulate(tile, place.data, place.at, place.row)
-            else:
-                tile_store(tile, spare, 0, T.columns)
-                _copy(T, spare, min(T.rows, rows - i), min(T.columns, columns - j), place, first)
-
-
-@jit(inline="always")
-def _prefetch(T, place):
-    """Ask for a tile of `out` long before it is needed: after `depth` outer products."""
-    for r in range(T.rows):
-        for c in range(0, T.columns, T.vector.lanes):
-            prefetch(place.data, place.at + r * place.row + c)
-
-
-@jit(inline="always")
-def _copy(T, spare, rows, columns, out, first):
-    """Store, or add, what of a tile lies inside `out`."""
-    for r in range(rows):
-        to = out.at + r * out.row
-        if out.column == 1:
-            for c in range(0, columns, T.vector.lanes):
-                v = load(T.vector, spare, r * T.columns + c)
-                if not first:
-                    v = v + load_first(T.vector, out.data, to + c, columns - c)
-                store_first(out.data, to + c, v, columns - c)
-        else:
-            for c in range(columns):
-                v = spare[r * T.columns + c]
-                if not first:
-                    v += out.data[to + c * out.column]
-                out.data[to + c * out.column] = v

@@ -23,17 +23,16 @@ ON_ARRAYS = [step for step in ladder("matmul") if step.adapt is None]
 OURS = [step for step in ON_ARRAYS if step.name not in ("blas", "numpy_int64")]  # NumPy's refuse
 COMPILED = [step for step in OURS if step.instrument == "compiled"]
 DTYPES = ("float32", "float64")
+NUMBERS = (*DTYPES, "int64")
 ROWS, COLUMNS = matmul_tiled._ROWS, matmul_tiled._COLUMNS
 
 #: A tile for each width of register; the narrower ones divide little.
 TILES = [
     Tile(vector(dtype, lanes), rows, vectors)
     for dtype, lanes, rows, vectors in (
-        ("float32", 4, 6, 2),
-        ("float32", 8, 5, 3),
-        ("float32", 16, 8, 2),
-        ("float64", 2, 1, 1),
-        ("float64", 4, 6, 2),
+        ("float32", 4, 1, 1),
+        ("float32", 8, 6, 2),
+        ("float64", 2, 5, 3),
         ("float64", 8, 8, 2),
     )
 ]
@@ -349,7 +348,7 @@ def test_shapes_lie_on_both_sides_of_the_limit_of_what_is_read_in_place(dtype):
     assert min(set(sizes) - set(small)) < 1.01 * matmul_tiled._SMALL_BYTES
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", NUMBERS)
 def test_tiled_is_exact_on_whole_numbers_of_every_shape(dtype):
     for m, k, n in shapes(dtype):
         a, b, expected = whole_numbers(m, k, n, dtype)
@@ -374,7 +373,7 @@ def test_tiled_takes_every_combination_of_layouts_packed_or_not(orders, dtype):
 @given(
     shape=st.tuples(*[st.integers(0, 70)] * 3),
     layouts=st.tuples(*[st.sampled_from(list(LAYOUTS))] * 3),
-    dtype=st.sampled_from(DTYPES),
+    dtype=st.sampled_from(NUMBERS),
 )
 def test_tiled_takes_any_shape_in_any_layout_and_writes_inside_out_only(shape, layouts, dtype):
     a, b, expected = whole_numbers(*shape, dtype)

@@ -1,4 +1,4 @@
-"""Steps that remove one layer: what their machine code is, and bands for any number of cores."""
+"""Steps that remove one layer: what their machine code is, and shares for any number of cores."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import kernel, ladder, matmul, matmul_layers, operation
+from accel.kernels import kernel, ladder, matmul, matmul_batches, matmul_layers, operation
 from accel.kernels.matmul_tiled import host_tile
 from accel.timing.isolate import environment, resolve
 
@@ -86,19 +86,34 @@ def test_lists_that_do_not_fit_are_refused():
         matmul_layers.lists_sum([[1.0, 2.0]], [[1.0]], [[0.0]])
 
 
-# Bands
+# Shares
 
 
-@given(st.integers(0, 5000), st.integers(1, 64), st.integers(1, 300))
-def test_bands_cover_all_rows_once_in_whole_tiles_of_nearly_equal_number(rows, height, count):
-    cuts = matmul_layers.bands(rows, height, count).tolist()
-    assert (cuts[0], cuts[-1]) == (0, rows)
-    assert cuts == sorted(cuts)
-    assert all(cut % height == 0 for cut in cuts[:-1])
-    tiles = [-(-(end - top) // height) for top, end in zip(cuts, cuts[1:], strict=False)]
-    assert len(tiles) <= count
-    assert max(tiles) - min(tiles) <= 1
-    assert rows == 0 or min(tiles) > 0
+@given(
+    st.integers(1, 9), st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 64),
+)  # fmt: skip
+def test_shares_cover_everything_once_and_are_cut_between_tiles(batch, m, n, threads):
+    tile = host_tile(np.dtype("float32"))
+    shares = matmul_batches.partition(batch, m, n, tile, threads)
+    assert len(shares) <= max(threads, batch)
+    covered = sum((j - i) * (s - r) * (d - c) for i, j, r, s, c, d in shares.tolist())
+    assert covered == batch * m * n
+    assert all(i < j and r < s and c < d for i, j, r, s, c, d in shares.tolist())
+    assert all(r % tile.rows == 0 and c % tile.columns == 0 for _, _, r, _, c, _ in shares)
+
+
+def test_shares_are_equal_to_within_a_tile():
+    assert matmul_batches.cut(100, 8, 3) == [0, 32, 64, 100]
+    assert matmul_batches.cut(9, 8, 5) == [0, 8, 9]
+    assert matmul_batches.cut(0, 8, 5) == [0, 0]
+
+
+def test_a_grid_of_shares_is_as_square_as_the_number_of_threads_allows():
+    tile = host_tile(np.dtype("float32"))
+    shares = matmul_batches.partition(1, 4096, 4096, tile, 16)
+    assert {(s - r, d - c) for _, _, r, s, c, d in shares.tolist()} == {(1024, 1024)}
+    flat = matmul_batches.partition(1, 8, 4096, tile, 2)
+    assert flat.tolist() == [[0, 1, 0, 8, 0, 2048], [0, 1, 0, 8, 2048, 4096]]
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -114,16 +129,18 @@ def test_any_number_of_threads_gives_the_same_product(threads, shape, dtype, cou
     np.testing.assert_array_equal(out, a @ b)
 
 
-@given(st.lists(st.integers(0, 45), max_size=9))
-def test_bands_may_be_cut_anywhere_and_be_more_than_there_are_cores(inner):
-    a, b = factors(45, 6, 19)
-    out = np.full((45, 19), np.nan, "float32")
-    cuts = np.array([0, *sorted(inner), 45])
-    matmul_layers.parallel(host_tile(np.dtype("float32")))(a, b, out, cuts)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shares_may_be_more_than_there_are_cores(dtype):
+    a, b = factors(45, 6, 70, dtype)
+    out = np.full((45, 70), np.nan, dtype)
+    tile = host_tile(np.dtype(dtype))
+    cuts = matmul_batches.partition(1, 45, 70, tile, 7)
+    bias = matmul_batches.no_bias(out.dtype)
+    assert matmul_batches.shared(tile)(a[None], b[None], bias, out[None], 0, cuts)
     np.testing.assert_array_equal(out, a @ b)
 
 
-def test_large_bands_that_pack_their_blocks_agree_with_the_oracle(threads):
+def test_large_shares_that_pack_their_blocks_agree_with_the_oracle(threads):
     arguments = operation("matmul").inputs(n=531, m=1031, k=517)
     expected, tolerance = operation("matmul").oracle(*arguments)
     threads(min(2, numba.config.NUMBA_NUM_THREADS))
@@ -135,7 +152,7 @@ def test_large_bands_that_pack_their_blocks_agree_with_the_oracle(threads):
 def test_arrays_that_are_not_aligned_are_refused_by_name(odd):
     arrays = {name: np.ones((8, 8), "float32") for name in ("a", "b", "out")}
     arrays[odd] = np.zeros(257, "uint8")[1:].view("float32").reshape(8, 8)
-    with pytest.raises(ValueError, match=rf"^matmul\.tiled_threads: .* aligned .* got {odd} "):
+    with pytest.raises(ValueError, match=r"^matmul\.tiled\w*: .*aligned"):
         matmul_layers.tiled_threads(*arrays.values())
 
 

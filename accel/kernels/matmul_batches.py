@@ -1,0 +1,158 @@
+"""Many products in one call, on one core or on all, and what is done to sums on the way out.
+
+Two entries to the blocks of `accel.kernels.matmul_tiled`. `many` multiplies a stack of
+matrices and applies an epilogue. `shared` does the same with each core at a rectangle of
+`out` of its own, which `partition` cuts.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from numba import types
+
+from accel.kernels.matmul_registers import Finish, family_of
+from accel.kernels.matmul_tiled import multiply
+from accel.kernels.matmul_vectors import Matrix
+from accel.simd import Tile, jit, pointer
+
+#: FLOPs that a thread must have before it is worth waking.
+_ENOUGH = 2_000_000
+
+
+@jit(error_model="numpy")
+def _stack(F, a, b, bias, out, kind):
+    """Multiply each matrix of a stack by its partner. False if arguments do not fit."""
+    size = out.itemsize
+    agree = a.shape[0] == b.shape[0] == out.shape[0] and a.shape[2] == b.shape[1]
+    agree = agree and out.shape[1] == a.shape[1] and out.shape[2] == b.shape[2]
+    whole = (a.strides[0] | a.strides[1] | a.strides[2] | b.strides[0] | b.strides[1]
+             | b.strides[2] | out.strides[0] | out.strides[1] | out.strides[2])  # fmt: skip
+    whole |= a.ctypes.data | b.ctypes.data | bias.ctypes.data | out.ctypes.data
+    if kind > 0:
+        in_rows = out.strides[2] == size or out.shape[2] < 2 or out.size == 0
+        agree = agree and bias.size == out.shape[2] and in_rows
+    if not agree or whole % size != 0:
+        return False
+    m, k, n = a.shape[1], a.shape[2], b.shape[2]
+    finish = Finish(kind, pointer(bias), np.intp(0))
+    a_row, a_column = a.strides[1] // size, a.strides[2] // size
+    b_row, b_column = b.strides[1] // size, b.strides[2] // size
+    row, column = out.strides[1] // size, out.strides[2] // size
+    if n == 1:
+        column = 1  # a lone column has no neighbour: its stride means nothing
+    for i in range(out.shape[0]):
+        multiply(
+            F, m, k, n,
+            Matrix(pointer(a), i * (a.strides[0] // size), a_row, a_column),
+            Matrix(pointer(b), i * (b.strides[0] // size), b_row, b_column),
+            Matrix(pointer(out), i * (out.strides[0] // size), row, column),
+            finish,
+        )  # fmt: skip
+    return True
+
+
+def _arguments(tile: Tile) -> tuple:
+    element = numba.from_dtype(tile.vector.dtype)
+    operand = types.Array(element, 3, "A", readonly=True)
+    bias = types.Array(element, 1, "C", readonly=True)
+    return operand, operand, bias, types.Array(element, 3, "A"), types.intp
+
+
+@functools.cache
+def many(tile: Tile) -> Callable[..., bool]:
+    """Return ``f(a, b, bias, out, kind)`` for stacks of matrices, on one core.
+
+    f returns False, and has done nothing, if shapes do not agree or an array is not aligned.
+    `out` must not overlap the others; that is not looked at. `kind` is one of
+    `accel.kernels.matmul_registers`; `bias` is read unless that is `NOTHING`.
+    """
+    family = family_of(tile)
+
+    @jit(error_model="numpy", signatures=[_arguments(tile)])
+    def stack(a, b, bias, out, kind):
+        return _stack(family, a, b, bias, out, kind)
+
+    return stack
+
+
+@functools.cache
+def shared(tile: Tile) -> Callable[..., bool]:
+    """Return ``f(a, b, bias, out, kind, cuts)``: as `many`, in parallel.
+
+    `cuts` are rows of (matrix, end, row, end, column, end), each the share of one thread.
+    """
+    family = family_of(tile)
+    cuts = types.Array(types.int64, 2, "C")
+
+    @jit(error_model="numpy", signatures=[(*_arguments(tile), cuts)], parallel=True)
+    def stack_in_shares(a, b, bias, out, kind, cuts):
+        done = 0
+        for share in numba.prange(cuts.shape[0]):
+            i, i_end, r, r_end, c, c_end = cuts[share]
+            done += _stack(
+                family, a[i:i_end, r:r_end], b[i:i_end, :, c:c_end],
+                bias[c : min(c_end, bias.size)], out[i:i_end, r:r_end, c:c_end], kind,
+            )  # fmt: skip
+        return done == cuts.shape[0]
+
+    return stack_in_shares
+
+
+@functools.cache
+def no_bias(dtype: np.dtype) -> np.ndarray:
+    """Return an array to pass where no bias is read."""
+    return np.empty(0, dtype)
+
+
+def threads_for(flops: int) -> int:
+    """Return how many of Numba's threads are worth their waking."""
+    return max(1, min(numba.get_num_threads(), flops // _ENOUGH))
+
+
+def partition(batch: int, m: int, n: int, tile: Tile, threads: int) -> np.ndarray:
+    """Cut a stack of results into shares, equal to within a tile.
+
+    Whole matrices are dealt out while there is one for every thread. Else each is cut into
+    a grid of rectangles, as near to squares as the number of threads allows: a thread then
+    reads least of the operands. Cuts lie between tiles.
+
+    Parameters
+    ----------
+    batch, m, n : int
+        Matrices, and the rows and columns of each.
+    tile : Tile
+        Register tile.
+    threads : int
+        Shares to make; there are fewer if there are fewer tiles.
+
+    Returns
+    -------
+    ndarray of int64, shape (shares, 6)
+        For each, where matrices, rows and columns begin and end.
+    """
+    if batch >= threads:
+        cuts = [batch * part // threads for part in range(threads + 1)]
+        return np.array([(i, end, 0, m, 0, n) for i, end in zip(cuts, cuts[1:], strict=False)])
+    each = max(1, threads // batch)
+    grids = [(down, each // down) for down in range(1, each + 1) if each % down == 0]
+    down, across = min(grids, key=lambda grid: (m / grid[0] + n / grid[1], grid[1]))
+    rows, columns = cut(m, tile.rows, down), cut(n, tile.columns, across)
+    return np.array(
+        [
+            (i, i + 1, r, r_end, c, c_end)
+            for i in range(batch)
+            for r, r_end in zip(rows, rows[1:], strict=False)
+            for c, c_end in zip(columns, columns[1:], strict=False)
+        ]
+    )
+
+
+def cut(size: int, step: int, parts: int) -> list[int]:
+    """Return where a length is cut into parts of whole steps, equal to within one."""
+    steps = -(-size // step)
+    parts = max(1, min(parts, steps))
+    return [min(size, steps * part // parts * step) for part in range(parts + 1)]

@@ -1,0 +1,205 @@
+"""Tiles of `out` in registers: one for the body of a matrix, smaller ones for its edges.
+
+A tile of fixed size would compute more than is asked for wherever a matrix does not end
+with it: of 100 x 100 elements, tiles of 8 x 32 make 104 x 128, a third too many. So there
+is a family of tiles: narrower ones of one register and of half a register, lower ones of
+four, two and one rows. Rows come out even; columns are left over in the last half register
+only, and in the corner, where lower tiles have their full width.
+
+All work on pointers and strides and check nothing: `accel.kernels.matmul_tiled` does.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+from numba.extending import overload
+
+from accel.kernels.matmul_vectors import Matrix, part
+from accel.simd import (
+    Tile,
+    exp,
+    fma,
+    jit,
+    load,
+    load_first,
+    maximum,
+    prefetch,
+    store_first,
+    tile_accumulate,
+    tile_outer_fma,
+    tile_store,
+    tile_zeros,
+    vector,
+)
+
+#: What is done to the sums before they are left: see `Finish`.
+NOTHING, RELU, GELU = 0, 1, 2
+
+#: ``sqrt(2 / pi)`` and 0.044715 times it, of the tanh form of GELU.
+SLOPE = math.sqrt(2 / math.pi)
+CUBIC = 0.044715 * SLOPE
+
+class Family(NamedTuple):
+    """Register tiles: the whole one, lower ones, and whole ones that are narrower."""
+
+    whole: Tile
+    four: Tile
+    two: Tile
+    one: Tile
+    narrow: Tile  # one register wide
+    half: Tile  # half a register
+
+
+class Finish(NamedTuple):
+    """What becomes of a sum: `NOTHING`, or its bias is added and a function applied."""
+
+    kind: int
+    bias: Any  # typed pointer
+    at: int
+
+
+@functools.cache
+def family_of(tile: Tile) -> Family:
+    """Return the tiles that go with a register tile. None is higher than it is."""
+    full = tile.vector
+    half = vector(full.dtype, max(2, full.lanes // 2))
+    lower = (Tile(full, min(rows, tile.rows), tile.vectors) for rows in (4, 2, 1))
+    return Family(tile, *lower, Tile(full, tile.rows, 1), Tile(half, tile.rows, 1))
+
+
+@jit(inline="always", error_model="numpy")
+def strips(F, rows, depth, columns, a, a_step, b, b_straight, b_packed, out, first, finish, spare):
+    """Multiply a block of `a` by a block of `b`, strip by strip of `b`.
+
+    Of bands of `a`, the next begins `a_step` elements after the one before it. From column
+    `b_straight` on, strips of `b` are packed, each as wide as the whole tile.
+    """
+    T, narrow, half = F.whole, F.narrow.columns, F.half.columns
+    step = -(-T.columns * T.rows // max(rows, 1))
+    j = 0
+    while j < columns:
+        left = columns - j
+        strip, soon, share = part(b, 0, j), b.at, 0
+        if j >= b_straight:
+            done, within = (j - b_straight) // T.columns, (j - b_straight) % T.columns
+            at = b_packed.at + done * depth * T.columns
+            strip = Matrix(b_packed.data, at + within, T.columns, 1)
+            soon, share = at + depth * T.columns, step
+        width = T.columns
+        if left <= half:
+            width = half
+        elif left <= narrow + half:
+            width = narrow
+        a_at = a.at
+        for i in range(0, rows, T.rows):
+            band = Matrix(a.data, a_at, a.row, a.column)
+            height = min(T.rows, rows - i)
+            _band(F, depth, height, width, band, strip, part(out, i, j), min(left, width), first,
+                  Finish(finish.kind, finish.bias, finish.at + j), spare, soon, share)  # fmt: skip
+            a_at += a_step
+            soon += depth * share
+        j += width
+
+
+@jit(inline="always", error_model="numpy")
+def _band(
+    F, depth, height, width, band, strip, place, columns, first, finish, spare, soon, share
+):
+    """Compute what one band and one strip give: a whole tile, or its lower parts."""
+    done = 0
+    while done < height:
+        left = height - done
+        a = part(band, done, 0)
+        out = part(place, done, 0)
+        straight = out.column == 1
+        if left == F.whole.rows and width == F.whole.columns:
+            straight = straight and columns == width
+            rows = _tile(F.whole, depth, a, strip, out, straight, first, spare, soon, share)
+        elif left == F.whole.rows and width == F.narrow.columns:
+            straight = straight and columns == width
+            rows = _tile(F.narrow, depth, a, strip, out, straight, first, spare, soon, 0)
+        elif left == F.whole.rows:
+            straight = straight and columns == width
+            rows = _tile(F.half, depth, a, strip, out, straight, first, spare, soon, 0)
+        else:  # a narrower strip is filled up with zeros: it serves as a whole one
+            straight = straight and columns == F.whole.columns
+            if left >= 4:
+                rows = _tile(F.four, depth, a, strip, out, straight, first, spare, soon, 0)
+            elif left >= 2:
+                rows = _tile(F.two, depth, a, strip, out, straight, first, spare, soon, 0)
+            else:
+                rows = _tile(F.one, depth, a, strip, out, straight, first, spare, soon, 0)
+        if not straight or finish.kind != NOTHING:
+            _finish(F.half.vector, spare, rows, columns, out, straight, first, finish)
+        done += rows
+
+
+@jit(error_model="numpy")
+def _tile(T, depth, band, strip, place, straight, first, spare, soon, step):
+    """Compute one tile into `out`, or into the spare one. Return how high it is."""
+    if straight:  # asked for long before it is needed
+        for r in range(T.rows):
+            for c in range(0, T.columns, T.vector.lanes):
+                prefetch(place.data, place.at + r * place.row + c)
+    tile = tile_zeros(T)
+    for p in range(depth):
+        # Each band asks for its share of the next packed strip, whose first band would
+        # otherwise wait for the last cache at every step.
+        if T.vectors > 1:  # a narrow tile has loads enough
+            prefetch(strip.data, soon + p * step)
+        a_at, b_at = band.at + p * band.column, strip.at + p * strip.row
+        tile = tile_outer_fma(tile, band.data, a_at, band.row, strip.data, b_at)
+    if not straight:
+        tile_store(tile, spare.data, spare.at, spare.row)
+    elif first:
+        tile_store(tile, place.data, place.at, place.row)
+    else:
+        tile_accumulate(tile, place.data, place.at, place.row)
+    return T.rows + 0
+
+
+@jit(error_model="numpy")
+def _finish(V, spare, rows, columns, out, straight, first, finish):
+    """Move, or add, what of a spare tile lies inside `out`; apply what is to be applied."""
+    for r in range(rows):
+        to, source = out.at + r * out.row, spare.at + r * spare.row
+        if out.column == 1:
+            for c in range(0, columns, V.lanes):
+                count = columns - c
+                if straight:
+                    v = load(V, out.data, to + c)
+                else:
+                    v = load(V, spare.data, source + c)
+                    if not first:
+                        v = v + load_first(V, out.data, to + c, count)
+                if finish.kind != NOTHING:
+                    v = _finished(v, load_first(V, finish.bias, finish.at + c, count), finish.kind)
+                store_first(out.data, to + c, v, count)
+        else:
+            for c in range(columns):
+                v = spare.data[source + c]
+                if not first:
+                    v += out.data[to + c * out.column]
+                out.data[to + c * out.column] = v
+
+
+def _finished(v, bias, kind):
+    """Return a register of sums with the bias added and the function applied."""
+    raise NotImplementedError  # in compiled code only
+
+
+@overload(_finished)
+def _finished_in_registers(v, bias, kind):
+    if v.token.dtype.kind != "f":
+        return lambda v, bias, kind: maximum(0, v + bias)
+
+    def finished(v, bias, kind):
+        v = v + bias
+        if kind == RELU:
+            return maximum(0, v)
+        return v / (1.0 + exp(v * fma(-2 * CUBIC, v * v, -2 * SLOPE)))
+
+    return finished
