@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "kernels": {"agreement", "simd"},
     "timing": {"agreement", "simd"},
     "ops": {"kernels"},
-    "bench": {"findings", "kernels", "timing"},
+    "bench": {"agreement", "findings", "kernels", "timing"},
     "backend": {"kernels", "timing"},
     "competition": {"kernels", "timing"},
     "course": {"competition", "kernels", "timing"},

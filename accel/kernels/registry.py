@@ -29,6 +29,11 @@ FAMILIES = {
     "relu": "accel.kernels.activation",
     "gelu": "accel.kernels.activation",
     "saxpy": "accel.kernels.activation",
+    "gelu_erf": "accel.kernels.activation",
+    "sigmoid": "accel.kernels.activation",
+    "silu": "accel.kernels.activation",
+    "exp": "accel.kernels.activation",
+    "polynomial": "accel.kernels.activation",
     "normalise_image": "accel.kernels.augment",
     "augment_image": "accel.kernels.augment_image",
     "transpose": "accel.kernels.layout.transpose",
@@ -65,7 +70,11 @@ FAMILIES = {
     "strided_sum": "accel.kernels.access",
     "column_sums": "accel.kernels.access",
     "page_walk": "accel.kernels.access",
+    "embedding": "accel.kernels.gather",
+    "scatter_add": "accel.kernels.gather",
+    "histogram": "accel.kernels.gather",
     "panels": "accel.kernels.register_tiles",
+    "larger": "accel.kernels.allocation",
 }
 
 
