@@ -188,16 +188,21 @@ def batchnorm(
     x = array(op, "x", x)
     if x.ndim < 2:
         raise ValueError(f"{op}: x must have at least 2 dimensions, got shape {x.shape}")
-    constants = _vectors(
+    mean, variance, weight, bias = constants = _vectors(
         op, x, x.shape[1], "channel", mean=mean, variance=variance, weight=weight, bias=bias
     )
     epsilon = _epsilon(op, eps)
     y = room(op, out, x.shape, x.dtype, reads=(x, *constants), elementwise=True)
     if x.size:
-        images = x.shape[0], x.shape[1], 1, math.prod(x.shape[2:])
-        if epsilon != _EPSILON:  # the kernel adds its own
-            constants[1] = constants[1] + x.dtype.type(epsilon - _EPSILON)
-        kernel_for(op, x.dtype)(x.reshape(images), *constants, y.reshape(images))
+        shape = x.shape[0], x.shape[1], 1, math.prod(x.shape[2:])
+        images, results = x.reshape(shape), y.reshape(shape)
+        if epsilon == _EPSILON:
+            kernel_for(op, x.dtype)(images, *constants, results)
+        else:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                scale = weight / np.sqrt(variance + x.dtype.type(epsilon))
+            family = import_module("accel.kernels.normalisation.batchnorm")
+            family.batchnorm_shared(images, mean, scale, bias, results)
     return delivered(y, out)
 
 

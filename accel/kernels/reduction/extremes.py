@@ -198,10 +198,10 @@ def max_compiled(x, out):
         raise ValueError("max: x must not be empty, and out must have one element")
     largest = x[0]
     for i in range(1, x.size):
+        if math.isnan(largest):
+            break
         if not x[i] <= largest:
             largest = x[i]
-            if math.isnan(largest):
-                break
     out[0] = largest
 
 

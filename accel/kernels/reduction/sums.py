@@ -226,14 +226,15 @@ def sum_kahan(x, out):
     "sum",
     name="pairwise",
     instrument="compiled",
-    story="halves of halves: short sums, so small errors, for as many additions",
+    story="pairs of pairs: short sums, so small errors, for as many additions",
 )
 @jit
 def sum_pairwise(x, out):
-    """Add up an array by halves, their halves, and so on down to `LEAF` numbers.
+    """Add up an array by pairs of `LEAF` numbers, pairs of pairs, and so on.
 
     Removes most of the error for no additional arithmetic: a number passes through
-    ``log2(n / LEAF)`` additions of halves, and few within its leaf, which eight sums share.
+    ``log2(n / LEAF)`` additions of pairs, and few within its leaf, which eight sums share.
+    Sums wait for their partner as the digits of a binary counter wait for a carry.
 
     Parameters
     ----------
@@ -248,7 +249,7 @@ def sum_pairwise(x, out):
 
     Cost
     ----
-    ``n`` additions. Error: at most ``log2(n / 128) + 19`` times u of the sum of absolute
+    ``n`` additions. Error: at most ``log2(n / 128) + 20`` times u of the sum of absolute
     values.
 
     Source
@@ -257,17 +258,19 @@ def sum_pairwise(x, out):
     """
     if out.size != 1:
         raise ValueError("sum: out must have one element")
-    out[0] = _halves(x, 0, x.size)
-
-
-@jit
-def _halves(x, first, last):
-    if last - first <= LEAF:
-        return _leaf(x, first, last)
-    middle = first + (last - first) // (2 * LEAF) * LEAF
-    if middle == first:
-        middle = first + LEAF
-    return _halves(x, first, middle) + _halves(x, middle, last)
+    waiting = np.zeros(64, x.dtype)  # at place p: the sum of 2**p leaves, or nothing yet
+    leaves = x.size // LEAF
+    for leaf in range(leaves):
+        carry, place = _leaf(x, leaf * LEAF, (leaf + 1) * LEAF), 0
+        while leaf >> place & 1:
+            carry += waiting[place]
+            place += 1
+        waiting[place] = carry
+    total = _leaf(x, leaves * LEAF, x.size)
+    for place in range(64):
+        if leaves >> place & 1:
+            total += waiting[place]
+    out[0] = total
 
 
 @jit
