@@ -27,7 +27,7 @@ INSTRUMENTS = ("interpreter", "NumPy", "compiled")
 FAMILIES = {
     "matmul": "accel.kernels.matmul_layers",
     "relu": "accel.kernels.activation",
-    "gelu": "accel.kernels.activation",
+    "gelu": "accel.kernels.chunks",
     "saxpy": "accel.kernels.activation",
     "gelu_erf": "accel.kernels.activation",
     "sigmoid": "accel.kernels.activation",

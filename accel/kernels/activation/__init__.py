@@ -29,6 +29,13 @@ from accel.kernels.activation.elements import (
     lists,
     register_for,
 )
+from accel.kernels.activation.exponential import (
+    exp_compiled,
+    exp_loop,
+    exp_numpy,
+    exp_threads,
+    exp_vector,
+)
 from accel.kernels.activation.gelu import (
     CUBIC,
     SLOPE,
@@ -41,6 +48,23 @@ from accel.kernels.activation.gelu import (
     gelu_threads,
     gelu_vector,
 )
+from accel.kernels.activation.gelu_erf import (
+    gelu_erf_compiled,
+    gelu_erf_loop,
+    gelu_erf_numpy,
+    gelu_erf_register,
+    gelu_erf_threads,
+    gelu_erf_vector,
+)
+from accel.kernels.activation.polynomial import (
+    polynomial_compiled,
+    polynomial_loop,
+    polynomial_numpy,
+    polynomial_numpy_out,
+    polynomial_threads,
+    polynomial_vector,
+)
+from accel.kernels.activation.powers import exp_register
 from accel.kernels.activation.relu import (
     relu_array_scalars,
     relu_compiled,
@@ -59,6 +83,24 @@ from accel.kernels.activation.saxpy import (
     saxpy_threads,
     saxpy_vector,
 )
+from accel.kernels.activation.sigmoid import (
+    sigmoid_compiled,
+    sigmoid_loop,
+    sigmoid_numpy,
+    sigmoid_numpy_out,
+    sigmoid_register,
+    sigmoid_threads,
+    sigmoid_vector,
+)
+from accel.kernels.activation.silu import (
+    silu_compiled,
+    silu_loop,
+    silu_numpy,
+    silu_numpy_out,
+    silu_register,
+    silu_threads,
+    silu_vector,
+)
 
 __all__ = [
     "CUBIC",
@@ -66,8 +108,20 @@ __all__ = [
     "SLOPE",
     "SPECIAL",
     "allowed_error",
+    "exp_compiled",
+    "exp_loop",
+    "exp_numpy",
+    "exp_register",
+    "exp_threads",
+    "exp_vector",
     "gelu_array_scalars",
     "gelu_compiled",
+    "gelu_erf_compiled",
+    "gelu_erf_loop",
+    "gelu_erf_numpy",
+    "gelu_erf_register",
+    "gelu_erf_threads",
+    "gelu_erf_vector",
     "gelu_loop",
     "gelu_numpy",
     "gelu_numpy_out",
@@ -75,6 +129,12 @@ __all__ = [
     "gelu_threads",
     "gelu_vector",
     "lists",
+    "polynomial_compiled",
+    "polynomial_loop",
+    "polynomial_numpy",
+    "polynomial_numpy_out",
+    "polynomial_threads",
+    "polynomial_vector",
     "register_for",
     "relu_array_scalars",
     "relu_compiled",
@@ -90,4 +150,18 @@ __all__ = [
     "saxpy_numpy_out",
     "saxpy_threads",
     "saxpy_vector",
+    "sigmoid_compiled",
+    "sigmoid_loop",
+    "sigmoid_numpy",
+    "sigmoid_numpy_out",
+    "sigmoid_register",
+    "sigmoid_threads",
+    "sigmoid_vector",
+    "silu_compiled",
+    "silu_loop",
+    "silu_numpy",
+    "silu_numpy_out",
+    "silu_register",
+    "silu_threads",
+    "silu_vector",
 ]

@@ -15,17 +15,29 @@ from accel.kernels.activation.elements import (
     ALONE,
     AWKWARD,
     PART,
+    PEELED,
     SPECIAL,
     allowed_error,
     edges,
     length_of_three,
     lists,
+    past_caches,
     register_for,
     values_of,
 )
 from accel.kernels.inputs import blank, normal
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import fma, jit, load, load_first, store, store_first
+from accel.simd import (
+    elements_to_alignment,
+    fence,
+    fma,
+    jit,
+    load,
+    load_first,
+    store,
+    store_first,
+    store_streaming,
+)
 
 
 def saxpy_inputs(n: int, dtype: str = "float32", values: str = "normal") -> tuple:
@@ -303,9 +315,19 @@ def saxpy_threads(alpha, x, y, out):
 @jit
 def _span(a, x, y, out, start, stop):
     V = register_for(x)
-    whole = start + (stop - start) // V.lanes * V.lanes
-    for i in range(start, whole, V.lanes):
-        store(out, i, fma(a, load(V, x, i), load(V, y, i)))
+    i = start
+    if stop - start >= PEELED:
+        head = elements_to_alignment(V, out, i)
+        store_first(out, i, fma(a, load_first(V, x, i, head), load_first(V, y, i, head)), head)
+        i += head
+    whole = i + (stop - i) // V.lanes * V.lanes
+    if past_caches(x, 3):
+        for i in range(i, whole, V.lanes):
+            store_streaming(out, i, fma(a, load(V, x, i), load(V, y, i)))
+        fence()
+    else:
+        for i in range(i, whole, V.lanes):
+            store(out, i, fma(a, load(V, x, i), load(V, y, i)))
     rest = stop - whole
     last = fma(a, load_first(V, x, whole, rest), load_first(V, y, whole, rest))
     store_first(out, whole, last, rest)
