@@ -340,7 +340,7 @@ def conv2d_nchwc_tiled(x, weight, stride, padding, out):
         conv2d_nchwc_direct(x, weight, stride, padding, out)
         return
     for image in range(x.shape[0]):
-        image_nchwc(T, x, weight, stride, padding, out, image, 0, out.shape[2])
+        image_nchwc(T, x, weight, stride, padding, out, image, np.int64(0), out.shape[2])
 
 
 @register(

@@ -268,7 +268,7 @@ def conv2d_nhwc_tiled(x, weight, stride, padding, out):
     T = wide_tile_for(x)
     packed = strips_of(T, weight)
     for image in range(x.shape[0]):
-        image_nhwc(T, x, packed, weight.shape, stride, padding, out, image, 0, out.shape[1])
+        image_nhwc(T, x, packed, weight.shape, stride, padding, out, image, np.int64(0), out.shape[1])
 
 
 @register(

@@ -1,0 +1,392 @@
+"""Convolution of each channel by itself, with few FLOPs per byte.
+
+`depthwise_conv2d` gives each channel of `x` (batch, channels, height, width) one filter of its
+own: `weight` has shape (channels, 1, kernel, kernel), as for a grouped convolution of as many
+groups as channels, and `out` (batch, channels, places down, places across). Nothing is added up
+over channels, so every number read meets ``kernel**2`` multiplications at most: a convolution at
+which memory, not arithmetic, is the limit. `stride` and `padding` are as for `conv2d`.
+
+Source
+------
+Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
+Applications", arXiv:1704.04861 (2017), section 3.1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import get_num_threads, prange
+
+from accel.kernels.activation import register_for
+from accel.kernels.convolution import shapes
+from accel.kernels.convolution.lines import aligned, copy_band, lines_of, taps_of
+from accel.kernels.inputs import blank, normal
+from accel.kernels.registry import Operation, register, register_operation
+from accel.simd import broadcast, fma, jit, load, pointer, store_first, zeros
+
+#: Rows of results to compute from one copy of lines: it should stay in the first cache.
+BAND_ROWS = 32
+
+#: Below so many results threads cost more than they save.
+THREADS_PAY_RESULTS = 1 << 17
+
+EDGES = (
+    {"side": 3, "channels": 1, "batch": 0},
+    {"side": 5, "channels": 0},
+    {"side": 2, "channels": 2},
+    {"side": 3, "channels": 1},
+    {"side": 4, "channels": 2},
+    {"side": 5, "channels": 3, "batch": 2, "width": 7},
+    {"side": 3, "channels": 1, "width": 127},
+    {"side": 4, "channels": 1, "width": 128},
+    {"side": 3, "channels": 2, "width": 129, "padding": 1},
+    {"side": 40, "channels": 2, "width": 9, "padding": 1},
+    {"side": 8, "channels": 3, "width": 35, "padding": 1, "stride": 2},
+    {"side": 9, "channels": 2, "kernel": 1, "stride": 2},
+    {"side": 11, "channels": 2, "kernel": 5, "padding": 3, "stride": 3},
+    {"side": 2, "channels": 2, "kernel": 2, "padding": 2},
+)
+
+AWKWARD = (
+    {"side": 57, "channels": 65, "padding": 1},
+    {"side": 113, "channels": 33, "padding": 1, "stride": 2},
+    {"side": 15, "channels": 511, "padding": 2, "kernel": 5},
+)
+
+
+def _sizes(channels: int, **more) -> dict:
+    return {**more, "channels": channels, "filters": channels}
+
+
+def depthwise_inputs(side: int, channels: int, dtype: str = "float32", **more) -> tuple:
+    """Return ``(x, weight, stride, padding, out)``; parameters as in `shapes.of`, no filters."""
+    stride, padding = more.get("stride", 1), more.get("padding", 0)
+    x, weight, out = shapes.of(side=side, **_sizes(channels, **more))
+    weight = (channels, 1, *weight[2:])
+    return normal(x, dtype, seed=1), normal(weight, dtype, seed=2), stride, padding, blank(out, dtype)
+
+
+def depthwise_oracle(x, weight, stride, padding, out) -> tuple:
+    """Return the answer in float64, and the error each element may have."""
+    channels = x.shape[1]
+    expected, error = np.zeros(out.shape), np.zeros(out.shape)
+    for c in range(channels):
+        part = slice(c, c + 1)
+        shape = (out.shape[0], 1, *out.shape[2:])
+        expected[:, part], error[:, part] = shapes.answer(
+            x[:, part], weight[part], stride, padding, shape
+        )
+    return expected, error
+
+
+def depthwise_flops(side: int, channels: int, dtype: str = "float32", **more) -> int:
+    """A multiplication and an addition for each filter element at each place."""
+    return shapes.flops(side=side, **_sizes(channels, **more)) // max(1, channels)
+
+
+def depthwise_bytes(side: int, channels: int, dtype: str = "float32", **more) -> int:
+    """Read `x` where filters see it, and `weight`; write `out`."""
+    sizes = _sizes(channels, **more)
+    whole = shapes.compulsory_bytes(dtype, side=side, **sizes)
+    taps = sizes.get("kernel", shapes.TAPS) ** 2
+    return whole - taps * channels * (channels - 1) * np.dtype(dtype).itemsize
+
+
+def depthwise_sized(working_set_bytes: int) -> dict:
+    """Return a 3 x 3 convolution of about so many bytes: more channels, then larger images."""
+    side = 14 if working_set_bytes < 2**18 else 56 if working_set_bytes < 2**24 else 112
+    return {"side": side, "channels": max(1, working_set_bytes // (8 * side**2)), "padding": 1}
+
+
+register_operation(
+    Operation(
+        "depthwise_conv2d",
+        depthwise_inputs,
+        depthwise_oracle,
+        depthwise_flops,
+        depthwise_bytes,
+        EDGES,
+        sizes=depthwise_sized,
+        awkward=AWKWARD,
+    )
+)
+
+
+@register(
+    "depthwise_conv2d",
+    name="loop",
+    instrument="interpreter",
+    story="six Python loops over nested lists",
+    adapt=shapes.nested,
+    tags=("ladder",),
+)
+def depthwise_loop(x, weight, stride, padding, out):
+    """Convolve each channel by the definition, with loops over nested lists.
+
+    The starting point.
+
+    Parameters
+    ----------
+    x, weight, out : nested lists of float, of the shapes named above
+        `out` is overwritten.
+    stride, padding : int
+        Distance between places, zeros on each side.
+
+    Cost
+    ----
+    ``2 kernel**2`` FLOPs per result, each some dozens of instructions of the interpreter.
+    """
+    for image, results in zip(x, out, strict=True):
+        for plane, (taps,), result in zip(image, weight, results, strict=True):
+            for i, row in enumerate(result):
+                for j in range(len(row)):
+                    total = 0.0
+                    for r, line in enumerate(taps, i * stride - padding):
+                        if 0 <= r < len(plane):
+                            for s, tap in enumerate(line, j * stride - padding):
+                                if 0 <= s < len(plane[r]):
+                                    total += plane[r][s] * tap
+                    row[j] = total
+
+
+@register(
+    "depthwise_conv2d",
+    name="numpy",
+    instrument="NumPy",
+    story="one array product for each tap: removes the interpreter, adds passes over memory",
+    tags=("ladder",),
+)
+def depthwise_numpy(x, weight, stride, padding, out):
+    """Convolve each channel by adding up products of whole images with one tap each.
+
+    Removes the interpreter. Each tap is a pass over all images, which a cache holds or not.
+
+    Parameters
+    ----------
+    x, weight, out : ndarray of the shapes named above, float32 or float64
+        `out` is overwritten.
+    stride, padding : int
+        Distance between places, zeros on each side.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    ``2 kernel**2`` FLOPs per result; ``kernel**2`` passes, each reading `x` and reading and
+    writing `out` and a temporary as large.
+    """
+    if weight.shape[1] != 1:
+        raise ValueError("depthwise_conv2d: weight must be of shape (channels, 1, kernel, kernel)")
+    x = shapes.padded(x, padding)
+    height, width = out.shape[2:]
+    product = np.empty_like(out)
+    out[...] = 0
+    for i, j in np.ndindex(weight.shape[2:]):
+        seen = x[:, :, i : i + stride * height : stride, j : j + stride * width : stride]
+        np.multiply(seen, weight[:, :, i, j, None], out=product)
+        np.add(out, product, out=out)
+
+
+@jit
+def check_depthwise(x, weight, stride, padding, out):
+    """Refuse shapes that do not fit together."""
+    batch, channels, height, width = x.shape
+    rows, columns = weight.shape[2:]
+    if stride < 1:
+        raise ValueError("depthwise_conv2d: stride must be at least 1")
+    if padding < 0:
+        raise ValueError("depthwise_conv2d: padding must not be negative")
+    if weight.shape[0] != channels or weight.shape[1] != 1 or rows < 1 or columns < 1:
+        raise ValueError("depthwise_conv2d: weight must be of shape (channels, 1, kernel, kernel)")
+    down = max(0, (height + 2 * padding - rows) // stride + 1)
+    across = max(0, (width + 2 * padding - columns) // stride + 1)
+    if out.shape != (batch, channels, down, across):
+        raise ValueError(
+            "depthwise_conv2d: out must be of shape (batch, channels, places down, places across)"
+        )
+
+
+@register(
+    "depthwise_conv2d",
+    name="compiled",
+    instrument="compiled",
+    story="loops over rows, compiled: removes the passes over memory",
+    tags=("ladder",),
+)
+@jit(fastmath={"contract"})
+def depthwise_compiled(x, weight, stride, padding, out):
+    """Convolve each channel by compiled loops, one row of results at a time.
+
+    Removes the passes over memory: a row is added up while it lies in the first cache.
+
+    Parameters
+    ----------
+    x, weight, out : ndarray of the shapes named above, float32 or float64
+        `out` is overwritten.
+    stride, padding : int
+        Distance between places, zeros on each side.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    ``2 kernel**2`` FLOPs per result, less where taps meet padding; nothing allocated.
+    """
+    check_depthwise(x, weight, stride, padding, out)
+    height, width = x.shape[2:]
+    rows, columns = weight.shape[2:]
+    out[...] = 0
+    for b in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                sums = out[b, c, i]
+                for r in range(max(0, padding - i * stride), min(rows, height + padding - i * stride)):
+                    row = x[b, c, i * stride + r - padding]
+                    for s in range(columns):
+                        tap, ahead = weight[c, 0, r, s], s - padding
+                        low = max(0, -(ahead // stride))
+                        high = min(sums.size, -((ahead - width) // stride))
+                        for j in range(low, high):
+                            sums[j] += tap * row[j * stride + ahead]
+
+
+@jit
+def plane_results(V, room, step, where, taps, out, to, band, across):
+    """Compute `band` rows of one plane's results from lines, a register of places at a time."""
+    line = pointer(room)
+    for i in range(band):
+        for j in range(0, across, V.lanes):
+            at = i * step + j
+            total = zeros(V)
+            for t in range(taps.size):
+                total = fma(broadcast(V, taps[t]), load(V, line, at + where[t]), total)
+            store_first(out, to + i * across + j, total, across - j)
+
+
+@jit
+def plane_of_three(V, room, step, taps, out, to, band, across):
+    """Compute as `plane_results` for 3 x 3 taps and no stride, each register down its column.
+
+    Three results are under way at a time: the row just loaded is the last of one, the middle
+    of the next and the first of one more. So each row is loaded once per column of taps.
+    """
+    line = pointer(room)
+    a0, a1, a2 = broadcast(V, taps[0]), broadcast(V, taps[1]), broadcast(V, taps[2])
+    b0, b1, b2 = broadcast(V, taps[3]), broadcast(V, taps[4]), broadcast(V, taps[5])
+    c0, c1, c2 = broadcast(V, taps[6]), broadcast(V, taps[7]), broadcast(V, taps[8])
+    for j in range(0, across, V.lanes):
+        left, middle, right = load(V, line, j), load(V, line, j + 1), load(V, line, j + 2)
+        second = fma(right, a2, fma(middle, a1, left * a0))
+        at = j + step
+        left, middle, right = load(V, line, at), load(V, line, at + 1), load(V, line, at + 2)
+        first = fma(right, b2, fma(middle, b1, fma(left, b0, second)))
+        second = fma(right, a2, fma(middle, a1, left * a0))
+        for i in range(band):
+            at += step
+            left, middle, right = load(V, line, at), load(V, line, at + 1), load(V, line, at + 2)
+            done = fma(right, c2, fma(middle, c1, fma(left, c0, first)))
+            first = fma(right, b2, fma(middle, b1, fma(left, b0, second)))
+            second = fma(right, a2, fma(middle, a1, left * a0))
+            store_first(out, to + i * across + j, done, across - j)
+
+
+@jit
+def depthwise_planes(V, x, weight, stride, padding, out, start, stop):
+    """Compute planes `start` to `stop` of all planes of all images."""
+    batch, channels, height, width = x.shape
+    down, across = out.shape[2:]
+    planes = x.reshape(batch * channels, 1, height, width)
+    three = weight.shape[2] == 3 and weight.shape[3] == 3 and stride == 1
+    band = min(down, BAND_ROWS)
+    room = aligned(lines_of(band, planes, weight, stride, padding, out).plane + 2 * V.lanes, x)
+    for plane in range(start, stop):
+        taps = weight[plane % channels].reshape(-1)
+        for first in range(0, down, band):
+            count = min(band, down - first)
+            lines = lines_of(count, planes, weight, stride, padding, out)
+            copy_band(V, planes, plane, first, count, weight, stride, padding, lines, room)
+            to = (plane * down + first) * across
+            if three:
+                plane_of_three(V, room, lines.step, taps, pointer(out), to, count, across)
+            else:
+                where = taps_of(lines, weight, stride)
+                plane_results(
+                    V, room, lines.step, where, taps, pointer(out), to, count, across
+                )
+
+
+@register(
+    "depthwise_conv2d",
+    name="vector",
+    instrument="compiled",
+    story="explicit vector registers down a column: removes the sums' way to memory and back",
+    tags=("ladder", "best"),
+)
+@jit
+def depthwise_vector(x, weight, stride, padding, out):
+    """Convolve each channel with vector registers, sums kept in registers.
+
+    Removes the loads and stores of sums, and all special cases at borders: a band of rows is
+    copied with zeros around it, into memory small enough for the first cache. Filters of 3 x 3
+    that go to every place load each row once per column of taps.
+
+    Parameters
+    ----------
+    x, weight, out : ndarray of the shapes named above, float32 or float64, contiguous
+        `out` is overwritten.
+    stride, padding : int
+        Distance between places, zeros on each side.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    ``2 kernel**2`` FLOPs per result; one pass that reads `x` and writes `out`.
+    """
+    check_depthwise(x, weight, stride, padding, out)
+    if out.size > 0:
+        planes = x.shape[0] * x.shape[1]
+        depthwise_planes(
+            register_for(x), x, weight, stride, padding, out, np.int64(0), planes
+        )
+
+
+@register(
+    "depthwise_conv2d",
+    name="threads",
+    instrument="compiled",
+    story="channels spread over all cores",
+    tags=("threads",),
+)
+def depthwise_threads(x, weight, stride, padding, out):
+    """Convolve as `depthwise_vector`, channels spread over all cores.
+
+    Removes the wait for one core. Small convolutions stay on one.
+
+    Parameters, errors and cost as for `depthwise_vector`.
+    """
+    parts = min(4 * get_num_threads(), x.shape[0] * x.shape[1])
+    if get_num_threads() == 1 or parts <= 1 or out.size < THREADS_PAY_RESULTS:
+        depthwise_vector(x, weight, stride, padding, out)
+    else:
+        depthwise_in_parts(x, weight, stride, padding, out, parts)
+
+
+@jit(parallel=True)
+def depthwise_in_parts(x, weight, stride, padding, out, parts):
+    """Convolve each of `parts` groups of planes on a core that is free."""
+    check_depthwise(x, weight, stride, padding, out)
+    planes = x.shape[0] * x.shape[1]
+    for task in prange(parts):
+        part = np.int64(task)
+        first, stop = part * planes // parts, (part + 1) * planes // parts
+        depthwise_planes(register_for(x), x, weight, stride, padding, out, first, stop)
