@@ -80,7 +80,7 @@ from accel.simd.comparing import (
     select,
 )
 from accel.simd.compiling import cache_problem, jit
-from accel.simd.elementary import exp
+from accel.simd.elementary import erf, exp, exp2, log, tanh
 from accel.simd.integers import bitcast, convert
 from accel.simd.lanes import horizontal_max, horizontal_min, horizontal_sum
 from accel.simd.masked import gather, load_masked, store_masked
@@ -105,7 +105,9 @@ __all__ = [
     "either",
     "elements_to_alignment",
     "equal",
+    "erf",
     "exp",
+    "exp2",
     "fence",
     "first_lanes",
     "floor",
@@ -125,6 +127,7 @@ __all__ = [
     "load_aligned",
     "load_first",
     "load_masked",
+    "log",
     "maximum",
     "minimum",
     "not_equal",
@@ -138,6 +141,7 @@ __all__ = [
     "store_first",
     "store_masked",
     "store_streaming",
+    "tanh",
     "tile_accumulate",
     "tile_outer_fma",
     "tile_store",

@@ -27,7 +27,9 @@ from accel.simd.emitting import (
 from accel.simd.types import RegisterType, Vector, llvm_vector, scalar_of
 
 
-def define_operator(symbol, sign: str, emit, *, operands: int = 2, kinds: str = EVERY, result=None):
+def define_operator(
+    symbol, sign: str, emit, *, operands: int = 2, kinds: str = EVERY, result=None
+):
     """Give registers a Python operator; a scalar operand is broadcast.
 
     `emit` and `kinds` as for `lanewise`; `result` makes the result's type of the
@@ -46,7 +48,9 @@ def define_operator(symbol, sign: str, emit, *, operands: int = 2, kinds: str = 
         return emit(builder, common.token, *spread(builder, common, sig, values))
 
     infer_global(symbol)(Operator)
-    for pattern in itertools.product((RegisterType, types.Float, types.Integer), repeat=operands):
+    for pattern in itertools.product(
+        (RegisterType, types.Float, types.Integer), repeat=operands
+    ):
         if RegisterType in pattern:
             lower_builtin(symbol, *pattern)(lower)
 
@@ -115,14 +119,18 @@ def emit_fma(builder, x, y, z):
 @intrinsic
 def fma(context, x, y, z):
     """``fma(x, y, z)``: ``x * y + z``, rounded once (``llvm.fma``); scalars are broadcast."""
-    return lanewise("fma", lambda builder, token, *xyz: emit_fma(builder, *xyz), x, y, z, kinds=REAL)
+    return lanewise(
+        "fma", lambda builder, token, *xyz: emit_fma(builder, *xyz), x, y, z, kinds=REAL
+    )
 
 
 def emit_minimum(builder, token: Vector, x, y):
     """Emit the smaller of each lane, NaN if either is."""
     if not is_real(token):
         return _integer_extreme(builder, token, "min", x, y)
-    smaller = builder.select(builder.fcmp_ordered("<", x, y), x, y)  # y if either is NaN
+    smaller = builder.select(
+        builder.fcmp_ordered("<", x, y), x, y
+    )  # y if either is NaN
     return builder.select(builder.fcmp_unordered("uno", x, x), x, smaller)
 
 
@@ -158,7 +166,7 @@ def maximum(context, x, y):
     return lanewise("maximum", emit_maximum, x, y)
 
 
-def _machine(name: str):
+def machine(name: str):
     """Return a generator that calls LLVM's function of this name on real registers."""
 
     def emit(builder, token, *registers):
@@ -171,37 +179,37 @@ def _machine(name: str):
 @intrinsic
 def floor(context, x):
     """``floor(x)``: each lane rounded towards minus infinity (``llvm.floor``)."""
-    return lanewise("floor", _machine("floor"), x, kinds=REAL)
+    return lanewise("floor", machine("floor"), x, kinds=REAL)
 
 
 @intrinsic
 def truncate(context, x):
     """``truncate(x)``: each lane rounded towards zero (``llvm.trunc``)."""
-    return lanewise("truncate", _machine("trunc"), x, kinds=REAL)
+    return lanewise("truncate", machine("trunc"), x, kinds=REAL)
 
 
 @intrinsic
 def round_to_even(context, x):
     """``round_to_even(x)``: each lane rounded to the nearest, halves to even, as in NumPy."""
-    return lanewise("round_to_even", _machine("roundeven"), x, kinds=REAL)
+    return lanewise("round_to_even", machine("roundeven"), x, kinds=REAL)
 
 
 @intrinsic
 def sqrt(context, x):
     """``sqrt(x)``: the square root, correctly rounded; -0 of -0, NaN below it."""
-    return lanewise("sqrt", _machine("sqrt"), x, kinds=REAL)
+    return lanewise("sqrt", machine("sqrt"), x, kinds=REAL)
 
 
 @intrinsic
 def copysign(context, x, y):
     """``copysign(x, y)``: the magnitude of `x` with the sign bit of `y`, -0 and NaN included."""
-    return lanewise("copysign", _machine("copysign"), x, y, kinds=REAL)
+    return lanewise("copysign", machine("copysign"), x, y, kinds=REAL)
 
 
 def emit_absolute(builder, token: Vector, x):
     """Emit the magnitude of each lane."""
     if is_real(token):
-        return _machine("fabs")(builder, token, x)
+        return machine("fabs")(builder, token, x)
     if token.dtype.kind == "u":
         return x
     wraps = ir.Constant(ir.IntType(1), 0)

@@ -28,7 +28,7 @@ from accel.simd.emitting import (
     splat,
     spread,
 )
-from accel.simd.types import MaskType, RegisterType, Vector, llvm_mask
+from accel.simd.types import MaskType, RegisterType, Vector
 
 
 def _comparison(symbol: str):

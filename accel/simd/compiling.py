@@ -40,7 +40,9 @@ def jit(function=None, /, *, signatures=(), **options):
         return functools.partial(jit, signatures=signatures, **options)
     dispatcher = numba.njit(**options)(function)
     try:
-        dispatcher._cache = _Cache(function)  # all that njit(cache=True) does, with our class
+        dispatcher._cache = _Cache(
+            function
+        )  # all that njit(cache=True) does, with our class
     except RuntimeError as error:  # "no locator available"
         _problems.append(str(error))
     for arguments in signatures:
@@ -57,7 +59,14 @@ def cache_problem() -> str | None:
 _problems: list[str] = []
 
 # What reading or writing a cache file may raise: no access, no space, a damaged file.
-_FAILURES = (OSError, EOFError, AttributeError, ImportError, IndexError, pickle.UnpicklingError)
+_FAILURES = (
+    OSError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    IndexError,
+    pickle.UnpicklingError,
+)
 
 
 def _digest_of_this_package() -> str:

@@ -10,7 +10,14 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from accel.simd.arithmetic import define_operator, emit_maximum, emit_minimum
-from accel.simd.emitting import INT32, WHOLE, constant, is_real, require_token, require_value
+from accel.simd.emitting import (
+    INT32,
+    WHOLE,
+    constant,
+    is_real,
+    require_token,
+    require_value,
+)
 from accel.simd.types import RegisterType, Vector, llvm_vector
 
 
@@ -72,7 +79,9 @@ def convert(context, V, x):
     require_token("convert", Vector, V)
     require_value("convert", RegisterType, x)
     if V.token.lanes != x.token.lanes:
-        raise TypingError(f"convert: expected a token of {x.token.lanes} lanes for {x}, got {V}")
+        raise TypingError(
+            f"convert: expected a token of {x.token.lanes} lanes for {x}, got {V}"
+        )
 
     def generate(context, builder, sig, values):
         return emit_convert(builder, x.token, V.token, values[1])
@@ -147,6 +156,8 @@ def _inside_to_integer(builder, target: Vector, value):
     """Drop the fraction of numbers that fit; short integers by way of int32, as machines do."""
     vec = llvm_vector(target)
     if target.dtype.itemsize < 4:
-        return builder.trunc(builder.fptosi(value, ir.VectorType(INT32, vec.count)), vec)
+        return builder.trunc(
+            builder.fptosi(value, ir.VectorType(INT32, vec.count)), vec
+        )
     signed = target.dtype.kind == "i"
     return builder.fptosi(value, vec) if signed else builder.fptoui(value, vec)

@@ -18,7 +18,9 @@ def _fold(name: str, emit, x):
         while part.type.count > 1:
             half = part.type.count // 2
             low = builder.shuffle_vector(part, part, lane_numbers(list(range(half))))
-            high = builder.shuffle_vector(part, part, lane_numbers(list(range(half, 2 * half))))
+            high = builder.shuffle_vector(
+                part, part, lane_numbers(list(range(half, 2 * half)))
+            )
             part = emit(builder, x.token, low, high)
         return builder.extract_element(part, INT32(0))
 

@@ -87,7 +87,10 @@ def gather(context, V, x, indices):
     require_token("gather", Vector, V)
     require_memory("gather", V.token, x)
     require_value("gather", RegisterType, indices)
-    if indices.token.dtype.name not in ("int32", "int64") or indices.token.lanes != V.token.lanes:
+    if (
+        indices.token.dtype.name not in ("int32", "int64")
+        or indices.token.lanes != V.token.lanes
+    ):
         raise TypingError(
             f"gather: expected indices of {V.token.lanes} int32 or int64, got {indices}"
         )
@@ -95,8 +98,13 @@ def gather(context, V, x, indices):
     def generate(context, builder, sig, values):
         _, memory, lanes = values
         vec = llvm_vector(V.token)
-        places = _places(builder, address(context, builder, x, memory, ir.IntType(64)(0)), lanes)
-        every, align = constant(ir.VectorType(ir.IntType(1), vec.count), 1), INT32(itemsize(vec))
+        places = _places(
+            builder, address(context, builder, x, memory, ir.IntType(64)(0)), lanes
+        )
+        every, align = (
+            constant(ir.VectorType(ir.IntType(1), vec.count), 1),
+            INT32(itemsize(vec)),
+        )
         name = f"llvm.masked.gather.{suffix(vec)}.v{vec.count}p0"
         return call(builder, name, vec, places, align, every, ir.Constant(vec, None))
 
@@ -106,5 +114,7 @@ def gather(context, V, x, indices):
 def _places(builder, start, numbers):
     """Return a vector of addresses, of the elements with these numbers."""
     places = builder.gep(start, [numbers], source_etype=start.type.pointee)
-    places.type = ir.VectorType(start.type, numbers.type.count)  # llvmlite says: one pointer
+    places.type = ir.VectorType(
+        start.type, numbers.type.count
+    )  # llvmlite says: one pointer
     return places

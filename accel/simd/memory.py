@@ -51,7 +51,9 @@ def load(context, V, x, i):
 
     def generate(context, builder, sig, values):
         _, memory, i = values
-        return read(builder, address(context, builder, x, memory, i, llvm_vector(V.token)))
+        return read(
+            builder, address(context, builder, x, memory, i, llvm_vector(V.token))
+        )
 
     return RegisterType(V.token)(V, x, types.intp), generate
 
@@ -84,7 +86,9 @@ def load_first(context, V, x, i, count):
         _, memory, i, count = values
         vec = llvm_vector(V.token)
         where = address(context, builder, x, memory, i, vec)
-        return emit_masked_load(builder, vec, where, emit_first_lanes(builder, count, vec.count))
+        return emit_masked_load(
+            builder, vec, where, emit_first_lanes(builder, count, vec.count)
+        )
 
     return RegisterType(V.token)(V, x, types.intp, types.intp), generate
 
@@ -122,7 +126,13 @@ def prefetch(context, x, i):
         where = builder.bitcast(where, ir.IntType(8).as_pointer())
         for_reading, keep_close, data = INT32(0), INT32(3), INT32(1)
         call(
-            builder, "llvm.prefetch.p0", ir.VoidType(), where, for_reading, keep_close, data
+            builder,
+            "llvm.prefetch.p0",
+            ir.VoidType(),
+            where,
+            for_reading,
+            keep_close,
+            data,
         )
         return context.get_dummy_value()
 

@@ -57,7 +57,11 @@ def tile_outer_fma(context, tile, a, ia, stride, b, ib):
             for c in range(token.vectors):
                 at = r * token.vectors + c
                 total = _multiply_add(
-                    builder, token.vector, every, across[c], builder.extract_value(tile, at)
+                    builder,
+                    token.vector,
+                    every,
+                    across[c],
+                    builder.extract_value(tile, at),
                 )
                 tile = builder.insert_value(tile, total, at)
             down = builder.gep(down, [stride])

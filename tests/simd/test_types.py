@@ -6,7 +6,16 @@ import numba
 import numpy as np
 import pytest
 
-from accel.simd import Tile, broadcast, jit, store, tile_store, tile_zeros, vector, zeros
+from accel.simd import (
+    Tile,
+    broadcast,
+    jit,
+    store,
+    tile_store,
+    tile_zeros,
+    vector,
+    zeros,
+)
 
 FOUR = vector("float32", 4)
 SIX_BY_EIGHT = Tile(FOUR, rows=6, vectors=2)
