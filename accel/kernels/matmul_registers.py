@@ -75,95 +75,93 @@ def strips(F, rows, depth, columns, a, a_step, b, b_straight, b_packed, out, fir
     """Multiply a block of `a` by a block of `b`, strip by strip of `b`.
 
     Of bands of `a`, the next begins `a_step` elements after the one before it. From column
-    `b_straight` on, strips of `b` are packed, each as wide as the whole tile.
+    `b_straight` on, strips of `b` are packed, each as wide as the whole tile and filled up
+    with zeros. What does not lie in `out` as it does in a tile goes to `spare` first.
     """
     T, narrow, half = F.whole, F.narrow.columns, F.half.columns
+    bands = rows // T.rows
+    done = bands * T.rows
     step = -(-T.columns * T.rows // max(rows, 1))
     j = 0
     while j < columns:
         left = columns - j
         strip, soon, share = part(b, 0, j), b.at, 0
         if j >= b_straight:
-            done, within = (j - b_straight) // T.columns, (j - b_straight) % T.columns
-            at = b_packed.at + done * depth * T.columns
-            strip = Matrix(b_packed.data, at + within, T.columns, 1)
+            number, within = (j - b_straight) // T.columns, (j - b_straight) % T.columns
+            at = b_packed.at + number * depth * T.columns
+            strip = Matrix(b_packed.data, at + within, T.columns + 0, 1)
             soon, share = at + depth * T.columns, step
-        width = T.columns
+        width = T.columns + 0
         if left <= half:
-            width = half
+            width = half + 0
         elif left <= narrow + half:
-            width = narrow
-        a_at = a.at
-        for i in range(0, rows, T.rows):
-            band = Matrix(a.data, a_at, a.row, a.column)
-            height = min(T.rows, rows - i)
-            _band(F, depth, height, width, band, strip, part(out, i, j), min(left, width), first,
-                  Finish(finish.kind, finish.bias, finish.at + j), spare, soon, share)  # fmt: skip
-            a_at += a_step
-            soon += depth * share
+            width = narrow + 0
+        place = part(out, 0, j)
+        ending = Finish(finish.kind, finish.bias, finish.at + j)
+        straight = left >= width and out.column == 1
+        to, begin = (place, first) if straight else (spare, True)
+        if width == T.columns:
+            _bands(T, bands, depth, a, a_step, strip, to, begin, soon, share)
+        elif width == narrow:
+            _bands(F.narrow, bands, depth, a, a_step, strip, to, begin, soon, share)
+        else:
+            _bands(F.half, bands, depth, a, a_step, strip, to, begin, soon, share)
+        if bands > 0 and (not straight or finish.kind != NOTHING):
+            _finish(F.half.vector, to, done, min(left, width), place, straight, first, ending)
+        if done < rows:
+            lower = Matrix(a.data, a.at + bands * a_step, a.row, a.column)
+            place = part(place, done, 0)
+            straight = straight and width == T.columns
+            to, begin = (place, first) if straight else (spare, True)
+            _lower(F, rows - done, depth, lower, strip, to, begin, soon)
+            if not straight or finish.kind != NOTHING:
+                _finish(
+                    F.half.vector, to, rows - done, min(left, width), place, straight, first, ending
+                )  # fmt: skip
         j += width
 
 
 @jit(inline="always", error_model="numpy")
-def _band(
-    F, depth, height, width, band, strip, place, columns, first, finish, spare, soon, share
-):
-    """Compute what one band and one strip give: a whole tile, or its lower parts."""
-    done = 0
-    while done < height:
-        left = height - done
-        a = part(band, done, 0)
-        out = part(place, done, 0)
-        straight = out.column == 1
-        if left == F.whole.rows and width == F.whole.columns:
-            straight = straight and columns == width
-            rows = _tile(F.whole, depth, a, strip, out, straight, first, spare, soon, share)
-        elif left == F.whole.rows and width == F.narrow.columns:
-            straight = straight and columns == width
-            rows = _tile(F.narrow, depth, a, strip, out, straight, first, spare, soon, 0)
-        elif left == F.whole.rows:
-            straight = straight and columns == width
-            rows = _tile(F.half, depth, a, strip, out, straight, first, spare, soon, 0)
-        else:  # a narrower strip is filled up with zeros: it serves as a whole one
-            straight = straight and columns == F.whole.columns
-            if left >= 4:
-                rows = _tile(F.four, depth, a, strip, out, straight, first, spare, soon, 0)
-            elif left >= 2:
-                rows = _tile(F.two, depth, a, strip, out, straight, first, spare, soon, 0)
-            else:
-                rows = _tile(F.one, depth, a, strip, out, straight, first, spare, soon, 0)
-        if not straight or finish.kind != NOTHING:
-            _finish(F.half.vector, spare, rows, columns, out, straight, first, finish)
-        done += rows
+def _lower(F, rows, depth, a, strip, place, first, soon):
+    """Compute fewer rows than a whole tile has, in lower tiles of its width."""
+    if rows & 4:
+        _bands(F.four, 1, depth, a, 0, strip, place, first, soon, 0)
+        a, place = part(a, 4, 0), part(place, 4, 0)
+    if rows & 2:
+        _bands(F.two, 1, depth, a, 0, strip, place, first, soon, 0)
+        a, place = part(a, 2, 0), part(place, 2, 0)
+    if rows & 1:
+        _bands(F.one, 1, depth, a, 0, strip, place, first, soon, 0)
 
 
 @jit(error_model="numpy")
-def _tile(T, depth, band, strip, place, straight, first, spare, soon, step):
-    """Compute one tile into `out`, or into the spare one. Return how high it is."""
-    if straight:  # asked for long before it is needed
-        for r in range(T.rows):
+def _bands(T, bands, depth, a, a_step, strip, place, first, soon, step):
+    """Multiply bands of `a`, each as high as a tile, by one strip of `b`."""
+    a_at, to = a.at, place.at
+    for _ in range(bands):
+        for r in range(T.rows):  # asked for long before it is needed
             for c in range(0, T.columns, T.vector.lanes):
-                prefetch(place.data, place.at + r * place.row + c)
-    tile = tile_zeros(T)
-    for p in range(depth):
-        # Each band asks for its share of the next packed strip, whose first band would
-        # otherwise wait for the last cache at every step.
-        if T.vectors > 1:  # a narrow tile has loads enough
-            prefetch(strip.data, soon + p * step)
-        a_at, b_at = band.at + p * band.column, strip.at + p * strip.row
-        tile = tile_outer_fma(tile, band.data, a_at, band.row, strip.data, b_at)
-    if not straight:
-        tile_store(tile, spare.data, spare.at, spare.row)
-    elif first:
-        tile_store(tile, place.data, place.at, place.row)
-    else:
-        tile_accumulate(tile, place.data, place.at, place.row)
-    return T.rows + 0
+                prefetch(place.data, to + r * place.row + c)
+        tile = tile_zeros(T)
+        for p in range(depth):
+            # Each band asks for its share of the next packed strip, whose first band would
+            # otherwise wait for the last cache at every step.
+            if T.vectors > 1:  # a narrow tile has loads enough
+                prefetch(strip.data, soon + p * step)
+            at = a_at + p * a.column
+            tile = tile_outer_fma(tile, a.data, at, a.row, strip.data, strip.at + p * strip.row)
+        soon += depth * step
+        if first:
+            tile_store(tile, place.data, to, place.row)
+        else:
+            tile_accumulate(tile, place.data, to, place.row)
+        a_at += a_step
+        to += T.rows * place.row
 
 
 @jit(error_model="numpy")
 def _finish(V, spare, rows, columns, out, straight, first, finish):
-    """Move, or add, what of a spare tile lies inside `out`; apply what is to be applied."""
+    """Move, or add, what of spare tiles lies inside `out`; apply what is to be applied."""
     for r in range(rows):
         to, source = out.at + r * out.row, spare.at + r * spare.row
         if out.column == 1:

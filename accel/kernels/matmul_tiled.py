@@ -75,7 +75,7 @@ class Plan(NamedTuple):
 
 
 class Rooms(NamedTuple):
-    """Where packed blocks and a ragged tile lie: offsets into one piece of memory."""
+    """Where packed blocks lie, after spare tiles: offsets into one piece of memory."""
 
     a: int
     b: int
@@ -192,10 +192,10 @@ def _plan(T, m, k, n, b_in_rows, size):
 
 @jit(inline="always", error_model="numpy")
 def _rooms(T, m, n, plan):
-    """Lay out what is packed, and a spare tile in front of it."""
+    """Lay out what is packed, and a spare column of tiles in front of it."""
     a_rows = 0 if plan.a_in_place else min(plan.rows, m + T.rows)
     b_columns = T.columns if plan.b_in_place else min(plan.columns, n + T.columns)
-    a = T.rows * T.columns
+    a = min(plan.rows, m + T.rows) * T.columns
     b = a + plan.depth * a_rows
     return Rooms(a, b, b + plan.depth * b_columns)
 
