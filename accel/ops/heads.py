@@ -86,7 +86,9 @@ def attention(
 def _check_shapes(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> None:
     for name, x in (("q", q), ("k", k), ("v", v)):
         if x.ndim < 2:
-            raise ValueError(f"attention: {name} must have 2 or more dimensions, got shape {x.shape}")
+            raise ValueError(
+                f"attention: {name} must have 2 or more dimensions, got shape {x.shape}"
+            )
         if x.shape[:-2] != q.shape[:-2]:
             raise ValueError(
                 f"attention: {name} must have the leading dimensions of q, {q.shape[:-2]}, "

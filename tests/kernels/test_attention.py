@@ -14,9 +14,7 @@ from accel.timing.memory import account
 
 NAMES = ("attention", "attention_causal")
 DTYPES = ("float32", "float64")
-STEPS = [
-    pytest.param(step, id=f"{name}.{step.name}") for name in NAMES for step in ladder(name)
-]
+STEPS = [pytest.param(step, id=f"{name}.{step.name}") for name in NAMES for step in ladder(name)]
 VECTORS = [step for name in NAMES for step in ladder(name) if step.name in ("tiled", "threads")]
 unhurried = settings(deadline=None, max_examples=30)
 
@@ -65,7 +63,14 @@ def bordered(shape, dtype, seed):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("n", "keys", "d", "width"),
-    [(1, 1, 1, 1), (3, 7, 5, 9), (33, 129, 17, 15), (40, 131, 8, 33), (127, 127, 40, 40), (16, 8, 16, 48)],
+    [
+        (1, 1, 1, 1),
+        (3, 7, 5, 9),
+        (33, 129, 17, 15),
+        (40, 131, 8, 33),
+        (127, 127, 40, 40),
+        (16, 8, 16, 48),
+    ],
 )
 def test_nothing_beyond_an_array_is_read_or_written(step, dtype, n, keys, d, width):
     q, _ = bordered((2, n, d), dtype, 1)

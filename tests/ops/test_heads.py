@@ -99,7 +99,11 @@ def test_nothing_to_do_is_done(shape):
         ((Q[0, 0, 0], K, V), ValueError, r"q must have 2 or more dimensions, got shape \(8,\)"),
         ((Q, K[0], V), ValueError, r"k must have the leading dimensions of q, \(2, 6\), got shape"),
         ((Q, K, V[:1]), ValueError, r"v must have the leading dimensions of q"),
-        ((Q, K[..., :5], V), ValueError, r"k must have the depth of q, 8, got shape \(2, 6, 9, 5\)"),
+        (
+            (Q, K[..., :5], V),
+            ValueError,
+            r"k must have the depth of q, 8, got shape \(2, 6, 9, 5\)",
+        ),
         ((Q, K, V[..., :5, :]), ValueError, "v must have a row for each of 9 keys, got shape"),
         ((Q[..., :0], K[..., :0], V), ValueError, "q must have a depth of at least 1"),
         ((Q, K[..., :0, :], V[..., :0, :]), ValueError, "k must have at least one key"),
