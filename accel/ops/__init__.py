@@ -13,7 +13,8 @@ from typing import Any
 
 #: File of this package -> the operations in it.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "elementwise": ("gelu", "relu"),
+    "elementwise": ("exp", "gelu", "polynomial", "relu", "saxpy", "sigmoid", "silu"),
+    "gather": ("embedding", "histogram", "scatter_add"),
     "heads": ("attention",),
     "augment": ("augment_image", "normalise_image"),
     "layout": (

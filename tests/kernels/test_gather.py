@@ -248,7 +248,7 @@ def test_the_first_index_outside_is_named():
 
 def test_compulsory_bytes_count_each_row_once():
     op = operation("embedding")
-    table, indices, out = op.inputs(n=100, d=3, rows=9)
+    _, indices, out = op.inputs(n=100, d=3, rows=9)
     used = np.unique(indices).size
     assert op.compulsory_bytes(n=100, d=3, rows=9) == indices.nbytes + out.nbytes + used * 3 * 4
     sums = operation("scatter_add").compulsory_bytes(n=100, d=3, rows=9)

@@ -410,7 +410,7 @@ def _places(x, low, high, bins, places):
     Up to a register more is written: `places` must have room.
     """
     V = register_for(x)
-    I = alike(V, "int32")  # noqa: E741
+    I = alike(V, "int32")
     number = x.dtype.type
     lowest, highest, scale = number(low), number(high), number(bins / (high - low))
     largest = max(abs(low), abs(high)) * bins / (high - low)
