@@ -50,7 +50,7 @@ EDGES = (
     {"side": 11, "channels": 2, "kernel": 5, "stride": 3, "padding": 2},
     {"side": 9, "channels": 1, "kernel": 2, "stride": 4},
     {"side": 6, "channels": 2, "kernel": 3, "padding": 1, "values": "special"},
-    {"side": 4, "channels": 2, "width": 70, "values": "special"},
+    {"side": 4, "channels": 3, "width": 140, "values": "special"},
 )
 
 AWKWARD = (

@@ -13,6 +13,7 @@ from typing import Any
 
 #: File of this package -> the operations in it.
 _HOMES: dict[str, tuple[str, ...]] = {
+    "convolution": ("avg_pool2d", "conv2d", "conv2d_nchwc", "depthwise_conv2d", "max_pool2d"),
     "elementwise": ("exp", "gelu", "polynomial", "relu", "saxpy", "sigmoid", "silu"),
     "gather": ("embedding", "histogram", "scatter_add"),
     "heads": ("attention",),

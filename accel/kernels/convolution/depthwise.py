@@ -87,6 +87,8 @@ def depthwise_flops(side: int, channels: int, dtype: str = "float32", **more) ->
 def depthwise_bytes(side: int, channels: int, dtype: str = "float32", **more) -> int:
     """Read `x` where filters see it, and `weight`; write `out`."""
     sizes = _sizes(channels, **more)
+    if 0 in shapes.of(side=side, **sizes)[2]:
+        return 0
     whole = shapes.compulsory_bytes(dtype, side=side, **sizes)
     taps = sizes.get("kernel", shapes.TAPS) ** 2
     return whole - taps * channels * (channels - 1) * np.dtype(dtype).itemsize

@@ -132,8 +132,10 @@ def touched(length: int, kernel: int, stride: int, padding: int) -> int:
 
 
 def compulsory_bytes(dtype: str = "float32", **sizes) -> int:
-    """Read `x` where filters see it, and `weight`; write `out`."""
+    """Read `x` where filters see it, and `weight`; write `out`; nothing if that is empty."""
     x, weight, out = of(**sizes)
+    if 0 in out:
+        return 0
     step = (weight[2], sizes.get("stride", 1), sizes.get("padding", 0))
     seen = x[0] * x[1] * touched(x[2], *step) * touched(x[3], *step)
     return (seen + math.prod(weight) + math.prod(out)) * np.dtype(dtype).itemsize
