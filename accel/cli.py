@@ -225,6 +225,59 @@ def export(
         raise _unusable(error) from None
 
 
+@app.command()
+def bench(
+    operations: Annotated[
+        list[str] | None, typer.Argument(help="Operations such as matmul; all by default.")
+    ] = None,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Also against SciPy, numexpr, PyTorch and JAX.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of all competitors; 1 by default.")
+    ] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="Element type such as float32; may be repeated.")
+    ] = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", help="Also write everything that was measured here.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="quick, standard (default), or publish.")
+    ] = None,
+    remeasure: Annotated[
+        bool, typer.Option("--remeasure", help="Measure again what has not changed.")
+    ] = False,
+) -> None:
+    """Measure each operation's best kernel against NumPy, other libraries and the roof.
+
+    What was measured before, by the same code on the same machine, is not measured again.
+    """
+    from accel.bench import BenchError, measuring, planning, results, terminal
+    from accel.timing import RecordError
+    from accel.timing import profile as find_profile
+
+    for number in ENDINGS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _interrupt)
+    try:
+        tasks = planning.tasks(operations or (), dtype or (), threads)
+        request = measuring.Request(tasks, find_profile(profile).name, peers, remeasure)
+        if json_:
+            results.check_writable(json_)
+        found = terminal.run(request, err)
+        if json_:
+            results.write(json_, found.data)
+    except (BenchError, RecordError, ValueError) as error:
+        raise _unusable(error) from None
+    except KeyboardInterrupt:
+        err.print("Stopped. What was measured until now is kept.")
+        raise typer.Exit(130) from None
+    terminal.show(found, out)
+    if not found.entries:
+        raise _unusable("nothing was measured: no operation could be")
+
+
 def _unusable(error: object) -> typer.Exit:
     """Say in one line why input or output cannot be used; status 2."""
     from accel.timing.words import printable

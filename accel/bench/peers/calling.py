@@ -61,8 +61,10 @@ class Rivals(dict):
             @functools.wraps(prepare)
             def adapt(*arguments: Any) -> tuple:
                 prepared = prepare(*arguments)
-                run, answer = prepared if isinstance(prepared, tuple) else (prepared, arguments[-1])
-                return (run, *arguments[1:-1], answer) if in_place else (run, answer)
+                run, *box = prepared if isinstance(prepared, tuple) else (prepared,)
+                # What the worker puts back before each call stays in its place, a box behind it.
+                rest = arguments[1:] if in_place else () if box else arguments[-1:]
+                return (run, *rest, *box)
 
             adapt.target = call_in_place if in_place else call
             self[operation] = adapt
