@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import prange
 
 from accel.kernels.augment import MEAN, STD
 from accel.kernels.inputs import blank
@@ -215,7 +216,7 @@ def augment_image_numpy_out(image, top, left, flip, mean, std, out):
     instrument="compiled",
     story="one compiled pass: removes the second pass and the third of each line read thrice",
     dtypes=("float32",),
-    tags=("ladder", "best"),
+    tags=("ladder",),
 )
 @jit
 def augment_image_compiled(image, top, left, flip, mean, std, out):
@@ -273,3 +274,140 @@ def check_crop(image, top, left, mean, std, out):
         raise ValueError("augment_image: image, mean, std and out must have three channels")
     if top < 0 or left < 0 or top + rows > height or left + columns > width:
         raise ValueError("augment_image: the crop must lie inside the image")
+
+
+@register(
+    "augment_image",
+    name="rows",
+    instrument="compiled",
+    story="indices that count from the front only: removes what kept the compiler from registers",
+    dtypes=("float32",),
+    tags=("ladder", "best"),
+)
+@jit
+def augment_image_rows(image, top, left, flip, mean, std, out):
+    """Crop, mirror and normalise row by row, with unsigned indices.
+
+    Removes what kept the compiler from vector instructions in a mirrored row: an index that
+    is a difference may be negative, and then counts from the end, which has to be asked for
+    every pixel. Unsigned numbers cannot be. Now the compiler sees in both directions that
+    three registers of bytes are three of red, green and blue, and shuffles them.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, 3), uint8, contiguous
+    top, left : int
+    flip : bool
+    mean, std : ndarray, shape (3,)
+    out : ndarray, shape (3, rows, columns), float32, contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the crop leaves the image or there are not three channels.
+
+    Cost
+    ----
+    2 FLOPs per number in one pass, 16 pixels at a time where registers hold as many.
+    """
+    check_crop(image, top, left, mean, std, out)
+    _rows(image, top, left, flip, mean, std, out, 0, out.shape[1])
+
+
+@jit
+def _rows(image, top, left, flip, mean, std, out, first, last):
+    """Augment rows ``[first, last)`` of `out`."""
+    number, size = out.dtype.type, np.uintp
+    rows, columns, width = size(out.shape[1]), size(out.shape[2]), size(image.shape[1])
+    constants = (
+        number(1.0 / (255.0 * std[0])), number(-mean[0] / std[0]),
+        number(1.0 / (255.0 * std[1])), number(-mean[1] / std[1]),
+        number(1.0 / (255.0 * std[2])), number(-mean[2] / std[2]),
+    )  # fmt: skip
+    source, target = image.reshape(-1), out.reshape(-1)
+    for i in range(first, last):
+        at, to = ((size(top) + size(i)) * width + size(left)) * size(3), size(i) * columns
+        if flip:
+            _mirrored(source, at, target, to, rows * columns, columns, constants)
+        else:
+            _straight(source, at, target, to, rows * columns, columns, constants)
+
+
+@jit
+def _straight(source, at, target, to, plane, columns, constants):
+    """Write a row of each plane, `plane` elements apart."""
+    scale0, shift0, scale1, shift1, scale2, shift2 = constants
+    for j in range(columns):
+        k = at + np.uintp(3) * j
+        red, green, blue = source[k], source[k + np.uintp(1)], source[k + np.uintp(2)]
+        target[to + j] = np.float32(red) * scale0 + shift0
+        target[to + plane + j] = np.float32(green) * scale1 + shift1
+        target[to + np.uintp(2) * plane + j] = np.float32(blue) * scale2 + shift2
+
+
+@jit
+def _mirrored(source, at, target, to, plane, columns, constants):
+    """Write a row of each plane, `plane` elements apart, the last pixel first."""
+    scale0, shift0, scale1, shift1, scale2, shift2 = constants
+    for j in range(columns):
+        k = at + np.uintp(3) * (columns - np.uintp(1) - j)
+        red, green, blue = source[k], source[k + np.uintp(1)], source[k + np.uintp(2)]
+        target[to + j] = np.float32(red) * scale0 + shift0
+        target[to + plane + j] = np.float32(green) * scale1 + shift1
+        target[to + np.uintp(2) * plane + j] = np.float32(blue) * scale2 + shift2
+
+
+#: Below this many pixels the cores take longer to start than one takes to finish.
+ALONE = 1 << 15
+
+
+@register(
+    "augment_image",
+    name="threads",
+    instrument="compiled",
+    story="all cores, each with a part of the rows",
+    dtypes=("float32",),
+    tags=("threads",),
+)
+def augment_image_threads(image, top, left, flip, mean, std, out):
+    """Crop, mirror and normalise on all cores.
+
+    Removes idle cores: each takes a part of the rows. Small images stay on one core, before
+    anything is compiled for more.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, 3), uint8, contiguous
+    top, left : int
+    flip : bool
+    mean, std : ndarray, shape (3,)
+    out : ndarray, shape (3, rows, columns), float32, contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the crop leaves the image or there are not three channels.
+
+    Cost
+    ----
+    As the one-core kernel, divided by the cores, and microseconds to start them.
+    """
+    if out.size < 3 * ALONE:
+        augment_image_rows(image, top, left, flip, mean, std, out)
+    else:
+        _rows_everywhere(image, top, left, flip, mean, std, out)
+
+
+#: Rows that a core takes at a time.
+PART = 16
+
+
+@jit(parallel=True)
+def _rows_everywhere(image, top, left, flip, mean, std, out):
+    check_crop(image, top, left, mean, std, out)
+    rows = out.shape[1]
+    for part in prange(-(-rows // PART)):
+        first, last = part * PART, min(rows, (part + 1) * PART)
+        _rows(image, top, left, flip, mean, std, out, first, last)

@@ -245,7 +245,7 @@ def adam_numpy_out(
     Cost
     ----
     ``13 n`` FLOPs in one pass over memory and thirteen over the caches; as many calls of
-    NumPy for every 8192 elements.
+    NumPy for every 32768 elements.
     """
     rate, root = corrections(step, learning_rate, beta1, beta2)
     for g, m, v, p, d in _pieces(gradient, first, second, parameters):
@@ -551,7 +551,7 @@ def adamw_numpy_out(
     Cost
     ----
     ``14 n`` FLOPs in one pass over memory and fourteen over the caches; as many calls of
-    NumPy for every 8192 elements.
+    NumPy for every 32768 elements.
     """
     rate, root = corrections(step, learning_rate, beta1, beta2)
     for g, m, v, p, d in _pieces(gradient, first, second, parameters):

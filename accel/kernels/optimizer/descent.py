@@ -166,7 +166,7 @@ def sgd_numpy_out(gradient, learning_rate, parameters):
     Cost
     ----
     ``2 n`` FLOPs in one pass over memory and two over the caches; two calls of NumPy for
-    every 8192 elements.
+    every 32768 elements.
     """
     if gradient.shape != parameters.shape:
         raise ValueError("sgd: gradient and parameters must have the same length")
@@ -457,7 +457,7 @@ def momentum_numpy_out(gradient, velocity, learning_rate, momentum, parameters):
     Cost
     ----
     ``4 n`` FLOPs in one pass over memory and four over the caches; four calls of NumPy for
-    every 8192 elements.
+    every 32768 elements.
     """
     if not gradient.shape == velocity.shape == parameters.shape:
         raise ValueError("momentum: gradient, velocity and parameters must have the same length")

@@ -12,7 +12,7 @@ SPECIAL = (np.nan, 0.0, -0.0, 1e15, 1e-30, -1.5)
 
 #: Elements that NumPy takes at a time where it works in pieces: few enough for the nearer
 #: caches, enough to spread the cost of a call.
-PIECE = 8192
+PIECE = 32_768
 
 #: Lengths at the edges: nothing, one, a vector and its tail, and beside powers of two.
 EDGES = (
