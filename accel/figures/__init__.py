@@ -28,6 +28,7 @@ from accel.figures.mountain import (
     staircase,
     strides,
 )
+from accel.figures.pareto import describe_pareto, pareto
 from accel.figures.roofline import describe_roofline, roofline
 from accel.figures.roofs import describe_levels, describe_peaks, level_bars, peak_bars
 from accel.figures.tiles import describe_tiles, tiles
@@ -65,6 +66,7 @@ __all__ = [
     "describe_ladder",
     "describe_levels",
     "describe_noise",
+    "describe_pareto",
     "describe_peaks",
     "describe_roofline",
     "describe_speedups",
@@ -80,6 +82,7 @@ __all__ = [
     "ladder",
     "level_bars",
     "noise",
+    "pareto",
     "peak_bars",
     "roofline",
     "rungs",

@@ -13,7 +13,7 @@ SCRIPTS = sorted((ROOT / "gallery").glob("*/plot_*.py"))
 
 #: Time that all experiments of one page may take, in s, and of the whole book so far.
 PAGE_BUDGET_S = {"quick": 45, "standard": 270, "publish": 900}
-BOOK_BUDGET_S = {"quick": 215, "standard": 1075, "publish": 3225}
+BOOK_BUDGET_S = {"quick": 250, "standard": 1250, "publish": 3750}
 
 #: First halves of the names of a page's experiments.
 PREFIX = {
@@ -28,6 +28,8 @@ PREFIX = {
     "08": {"block_it"},
     "09": {"registers"},
     "11": {"in_place"},
+    "12": {"fuse"},
+    "13": {"reduce"},
 }
 
 SPINE = (
