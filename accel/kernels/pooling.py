@@ -401,42 +401,36 @@ def avg_pool2d_compiled(x, kernel, stride, padding, out):
 # ---------------------------------------------------------------------------
 
 
-@jit
-def larger(x, y):
-    """Return the larger of two registers, NaN where either is."""
-    return maximum(x, y)
+@jit(inline="always")
+def combined(largest, x, y):
+    """Return the larger of two registers, NaN where either is, or their sum."""
+    return maximum(x, y) if largest else x + y
 
 
-@jit
-def larger_number(x, y):
-    """Return the larger of two numbers, NaN if either is, as a choice that loops vectorise."""
-    return x if x > y or x != x else y
+@jit(inline="always")
+def combined_number(largest, x, y):
+    """Return the same of two numbers, as a choice that the compiler vectorises."""
+    return (x if x > y or x != x else y) if largest else x + y
 
 
-@jit
-def added(x, y):
-    """Return the sum of two registers or numbers."""
-    return x + y
-
-
-@jit
-def fold_rows(V, combine, x, at, width, rows, line, to):
+@jit(inline="always")
+def fold_rows(V, largest, x, at, width, rows, line, to):
     """Combine `rows` rows of an image, `width` numbers each, into a part of a line."""
     whole = width - width % V.lanes
     for j in range(0, whole, V.lanes):
         v = load(V, x, at + j)
         for r in range(1, rows):
-            v = combine(v, load(V, x, at + r * width + j))
+            v = combined(largest, v, load(V, x, at + r * width + j))
         store(line, to + j, v)
     if whole < width:
         v = load_first(V, x, at + whole, width - whole)
         for r in range(1, rows):
-            v = combine(v, load_first(V, x, at + r * width + whole, width - whole))
+            v = combined(largest, v, load_first(V, x, at + r * width + whole, width - whole))
         store_first(line, to + whole, v, width - whole)
 
 
-@jit
-def fold_columns(V, combine, combine_numbers, line, kernel, stride, out):
+@jit(inline="always")
+def fold_columns(V, largest, line, kernel, stride, out):
     """Combine `kernel` numbers of a line for each place, the places `stride` apart.
 
     The usual windows have a loop of their own, of which the compiler makes registers of
@@ -446,27 +440,25 @@ def fold_columns(V, combine, combine_numbers, line, kernel, stride, out):
         for j in range(0, out.size, V.lanes):
             v = load(V, line, j)
             for s in range(1, kernel):
-                v = combine(v, load(V, line, j + s))
+                v = combined(largest, v, load(V, line, j + s))
             store_first(out, j, v, out.size - j)
     elif stride == 2 and kernel == 2:
         for j in range(out.size):
-            out[j] = combine_numbers(line[2 * j], line[2 * j + 1])
+            out[j] = combined_number(largest, line[2 * j], line[2 * j + 1])
     elif stride == 2 and kernel == 3:
         for j in range(out.size):
-            pair = combine_numbers(line[2 * j], line[2 * j + 1])
-            out[j] = combine_numbers(pair, line[2 * j + 2])
+            pair = combined_number(largest, line[2 * j], line[2 * j + 1])
+            out[j] = combined_number(largest, pair, line[2 * j + 2])
     else:
         for j in range(out.size):
             total = line[j * stride]
             for s in range(1, kernel):
-                total = combine_numbers(total, line[j * stride + s])
+                total = combined_number(largest, total, line[j * stride + s])
             out[j] = total
 
 
-@jit
-def pool_planes(
-    V, combine, combine_numbers, border, x, kernel, stride, padding, count, out, start, stop
-):
+@jit(inline="always")
+def pool_planes(V, largest, border, x, kernel, stride, padding, count, out, start, stop):
     """Pool planes `start` to `stop` of all planes of all images, and divide by `count`.
 
     For each row of results the rows of the image are combined into a line, between borders,
@@ -483,10 +475,10 @@ def pool_planes(
             top = i * stride - padding
             first, last = max(top, 0), min(top + kernel, height)
             at = (plane * height + first) * width
-            fold_rows(V, combine, pointer(x), at, width, last - first, line, padding)
+            fold_rows(V, largest, pointer(x), at, width, last - first, line, padding)
             to = (plane * down + i) * across
             row = results[to : to + across]
-            fold_columns(V, combine, combine_numbers, line, kernel, stride, row)
+            fold_columns(V, largest, line, kernel, stride, row)
             if count > 1:
                 divide(V, row, count)
 
@@ -501,19 +493,14 @@ def divide(V, row, count):
 @jit
 def max_planes(x, kernel, stride, padding, out, start, stop):
     """Take the largest numbers of planes `start` to `stop`."""
-    pool_planes(
-        register_for(x), larger, larger_number, -np.inf, x, kernel, stride, padding, 1, out,
-        start, stop,
-    )  # fmt: skip
+    pool_planes(register_for(x), True, -np.inf, x, kernel, stride, padding, 1, out, start, stop)
 
 
 @jit
 def mean_planes(x, kernel, stride, padding, out, start, stop):
     """Take the means of planes `start` to `stop`."""
-    pool_planes(
-        register_for(x), added, added, 0.0, x, kernel, stride, padding, kernel * kernel, out,
-        start, stop,
-    )  # fmt: skip
+    count = kernel * kernel
+    pool_planes(register_for(x), False, 0.0, x, kernel, stride, padding, count, out, start, stop)
 
 
 @register(
