@@ -82,10 +82,45 @@ from accel.simd.comparing import (
 from accel.simd.compiling import cache_problem, jit
 from accel.simd.elementary import erf, exp, exp2, log, tanh
 from accel.simd.integers import bitcast, convert
-from accel.simd.lanes import horizontal_max, horizontal_min, horizontal_sum
+from accel.simd.lanes import (
+    deinterleave,
+    halves,
+    horizontal_max,
+    horizontal_min,
+    horizontal_sum,
+    interleave,
+    join,
+    lane,
+    lane_index,
+    reverse,
+    rotate,
+    scan_sum,
+    with_lane,
+)
 from accel.simd.masked import gather, load_masked, store_masked
 from accel.simd.memory import load, load_first, pointer, prefetch, store, store_first
-from accel.simd.tiles import tile_accumulate, tile_outer_fma, tile_store, tile_zeros
+from accel.simd.tiles import (
+    tile_accumulate,
+    tile_load,
+    tile_outer_fma,
+    tile_store,
+    tile_zeros,
+)
+from accel.simd.tiles_lanewise import (
+    tile_add_column,
+    tile_add_row,
+    tile_get,
+    tile_map,
+    tile_maximum,
+    tile_minimum,
+    tile_set,
+)
+from accel.simd.tiles_ragged import (
+    tile_accumulate_first,
+    tile_load_first,
+    tile_store_first,
+)
+from accel.simd.transposing import tile_transpose
 from accel.simd.types import Tile, Vector, alike, vector
 
 __all__ = [
@@ -102,6 +137,7 @@ __all__ = [
     "convert",
     "copysign",
     "count_lanes",
+    "deinterleave",
     "either",
     "elements_to_alignment",
     "equal",
@@ -115,12 +151,17 @@ __all__ = [
     "gather",
     "greater",
     "greater_equal",
+    "halves",
     "horizontal_max",
     "horizontal_min",
     "horizontal_sum",
+    "interleave",
     "invert",
     "isnan",
     "jit",
+    "join",
+    "lane",
+    "lane_index",
     "less",
     "less_equal",
     "load",
@@ -133,7 +174,10 @@ __all__ = [
     "not_equal",
     "pointer",
     "prefetch",
+    "reverse",
+    "rotate",
     "round_to_even",
+    "scan_sum",
     "select",
     "sqrt",
     "store",
@@ -143,10 +187,23 @@ __all__ = [
     "store_streaming",
     "tanh",
     "tile_accumulate",
+    "tile_accumulate_first",
+    "tile_add_column",
+    "tile_add_row",
+    "tile_get",
+    "tile_load",
+    "tile_load_first",
+    "tile_map",
+    "tile_maximum",
+    "tile_minimum",
     "tile_outer_fma",
+    "tile_set",
     "tile_store",
+    "tile_store_first",
+    "tile_transpose",
     "tile_zeros",
     "truncate",
     "vector",
+    "with_lane",
     "zeros",
 ]

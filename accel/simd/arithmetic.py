@@ -60,15 +60,18 @@ def emit_add(builder, token: Vector, x, y):
     return builder.fadd(x, y) if is_real(token) else builder.add(x, y)
 
 
-def _subtract(builder, token, x, y):
+def emit_subtract(builder, token: Vector, x, y):
+    """Emit a difference; integers wrap around."""
     return builder.fsub(x, y) if is_real(token) else builder.sub(x, y)
 
 
-def _multiply(builder, token, x, y):
+def emit_multiply(builder, token: Vector, x, y):
+    """Emit a product; integers wrap around."""
     return builder.fmul(x, y) if is_real(token) else builder.mul(x, y)
 
 
-def _divide(builder, token, x, y):
+def emit_divide(builder, token: Vector, x, y):
+    """Emit a quotient, of real numbers."""
     return builder.fdiv(x, y)
 
 
@@ -79,11 +82,11 @@ def _negate(builder, token, x):
 for _symbol in (operator.add, operator.iadd):
     define_operator(_symbol, "+", emit_add)
 for _symbol in (operator.sub, operator.isub):
-    define_operator(_symbol, "-", _subtract)
+    define_operator(_symbol, "-", emit_subtract)
 for _symbol in (operator.mul, operator.imul):
-    define_operator(_symbol, "*", _multiply)
+    define_operator(_symbol, "*", emit_multiply)
 for _symbol in (operator.truediv, operator.itruediv):
-    define_operator(_symbol, "/", _divide, kinds=REAL)
+    define_operator(_symbol, "/", emit_divide, kinds=REAL)
 define_operator(operator.neg, "-", _negate, operands=1)
 
 

@@ -32,6 +32,29 @@ def tile_zeros(context, T):
 
 
 @intrinsic
+def tile_load(context, T, x, i, stride):
+    """``tile_load(T, x, i, stride)``: a tile of elements ``x[i + r * stride + c]``."""
+    require_token("tile_load", Tile, T)
+    token = T.token
+    require_memory("tile_load", token.vector, x)
+
+    def generate(context, builder, sig, values):
+        _, memory, i, stride = values
+        tile = ir.Constant(context.get_value_type(sig.return_type), ir.Undefined)
+        for r in range(token.rows):
+            for c, place in enumerate(
+                row_addresses(context, builder, x, memory, i, token)
+            ):
+                tile = builder.insert_value(
+                    tile, read(builder, place), r * token.vectors + c
+                )
+            i = builder.add(i, stride)
+        return tile
+
+    return RegistersType(token)(T, x, types.intp, types.intp), generate
+
+
+@intrinsic
 def tile_outer_fma(context, tile, a, ia, stride, b, ib):
     """``tile_outer_fma(tile, a, ia, stride, b, ib)``: the tile plus an outer product.
 
@@ -49,7 +72,7 @@ def tile_outer_fma(context, tile, a, ia, stride, b, ib):
     def generate(context, builder, sig, values):
         tile, a_memory, ia, stride, b_memory, ib = values
         _keep_rolled(builder)
-        places = _row(context, builder, b, b_memory, ib, token)
+        places = row_addresses(context, builder, b, b_memory, ib, token)
         across = [read(builder, place) for place in places]
         down = address(context, builder, a, a_memory, ia)
         for r in range(token.rows):
@@ -88,7 +111,7 @@ def _keep_rolled(builder) -> None:
     builder.asm(nothing, "", "", [], side_effect=True)
 
 
-def _row(context, builder, numba_type, memory, offset, token: Tile) -> list:
+def row_addresses(context, builder, numba_type, memory, offset, token: Tile) -> list:
     """Return the addresses of the registers of one row."""
     vec = llvm_vector(token.vector)
     steps = [ir.Constant(offset.type, c * vec.count) for c in range(token.vectors)]
@@ -107,7 +130,9 @@ def _each_register(name: str, use, tile, x):
     def generate(context, builder, sig, values):
         tile, memory, i, stride = values
         for r in range(token.rows):
-            for c, place in enumerate(_row(context, builder, x, memory, i, token)):
+            for c, place in enumerate(
+                row_addresses(context, builder, x, memory, i, token)
+            ):
                 use(builder, builder.extract_value(tile, r * token.vectors + c), place)
             i = builder.add(i, stride)
         return context.get_dummy_value()
