@@ -28,7 +28,8 @@ from accel.kernels.normalisation.rows import (
     sizes,
     sum_error,
 )
-from accel.kernels.normalisation.softmax import SPECIAL_ROWS, exponentials, largest
+from accel.kernels.normalisation.softmax import SPECIAL_ROWS, largest, span_total
+from accel.kernels.normalisation.weights import lowered
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import broadcast, jit, load, load_first, store, store_first
 
@@ -308,7 +309,8 @@ def log_softmax_rows(x, out, first, last):
     for i in range(first, last):
         row = x[i]
         top = largest(V, row)
-        logarithm = x.dtype.type(math.log(exponentials(V, row, top)))
+        total = span_total(V, row, 0, row.size, broadcast(V, top))
+        logarithm = x.dtype.type(math.log(lowered(V, total)))
         _subtract(V, row, top, logarithm, out[i])
 
 

@@ -22,6 +22,7 @@ from accel.simd import (
     jit,
     load,
     load_first,
+    vector,
     zeros,
 )
 
@@ -147,3 +148,27 @@ def first_ones(V, count):
 def _first_ones(V, count):
     ones = np.ones(V.token.lanes, V.token.dtype)
     return lambda V, count: load_first(V, ones, 0, count)
+
+
+def half_of(x):
+    """Return the token of registers half as wide as those for the elements of `x`."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(half_of)
+def _half_of(x):
+    token = vector(x.dtype.name)
+    token = vector(x.dtype.name, max(2, token.lanes // 2))
+    return lambda x: token
+
+
+def quarter_of(x):
+    """Return the token of registers a quarter as wide as those for the elements of `x`."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(quarter_of)
+def _quarter_of(x):
+    token = vector(x.dtype.name)
+    token = vector(x.dtype.name, max(2, token.lanes // 4))
+    return lambda x: token

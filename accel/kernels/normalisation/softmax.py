@@ -17,31 +17,47 @@ import numpy as np
 from numba import prange
 
 from accel.kernels.activation import lists, register_for
+from accel.kernels.activation.elements import past_caches
 from accel.kernels.inputs import blank
 from accel.kernels.normalisation.rows import (
     AWKWARD,
     EDGES,
     SHARES,
     WORTH_SHARING,
-    first_ones,
+    half_of,
     matrix,
+    quarter_of,
     sizes,
     sum_error,
 )
 from accel.kernels.registry import Operation, register, register_operation
+from accel.kernels.normalisation.weights import weight
 from accel.simd import (
     broadcast,
-    exp,
+    elements_to_alignment,
+    fence,
+    first_lanes,
     horizontal_max,
     horizontal_sum,
     jit,
     load,
     load_first,
-    maximum,
+    load_masked,
+    prefetch,
+    select,
     store,
     store_first,
+    store_masked,
+    store_streaming,
     zeros,
 )
+
+#: Bytes of a row up to which its weights are kept for the division: they stay in a cache
+#: that a core has for itself. The weights of longer rows are computed twice instead.
+NEAR_BYTES = 1 << 18
+
+#: Numbers that are read twice in a row: a block in the nearest cache.
+BLOCK = 2048
 
 
 def lift(row):
@@ -328,86 +344,218 @@ def _share(x, out):
 def softmax_rows(x, out, first, last):
     """Compute the softmax of rows first to last - 1 of checked arguments."""
     V = register_for(x)
-    for i in range(first, last):
-        _softmax_row(V, x[i], out[i])
+    width = x.shape[1]
+    if width <= V.lanes // 4:
+        _short_rows(quarter_of(x), x, out, first, last)
+    elif width <= V.lanes // 2:
+        _short_rows(half_of(x), x, out, first, last)
+    elif width <= V.lanes:
+        _short_rows(V, x, out, first, last)
+    elif width * x.itemsize > NEAR_BYTES:
+        _long_rows(V, x, out, first, last)
+    elif past_caches(x, 2):
+        _streamed_rows(V, x, out, first, last)
+    else:
+        for i in range(first, last):
+            row, result = x[i], out[i]
+            total = _weights(V, row, broadcast(V, largest(V, row)), result)
+            _multiply(V, result, row.dtype.type(1) / total, result)
 
 
 @jit
-def _softmax_row(V, row, result):
-    top = broadcast(V, largest(V, row))
+def _short_rows(V, x, out, first, last):
+    """Rows of one register, which is loaded and stored under the same mask every time."""
+    width = x.shape[1]
+    inside, least = first_lanes(V, width), broadcast(V, -np.inf)
+    source, target = x.reshape(-1), out.reshape(-1)
+    for i in range(first, last):
+        row = select(inside, load_masked(V, source, i * width, inside), least)
+        weights = weight(V, row - horizontal_max(row))
+        store_masked(target, i * width, weights / horizontal_sum(weights), inside)
+
+
+@jit
+def _streamed_rows(V, x, out, first, last):
+    """Rows that go past the caches: weights are kept in one row's room, next rows fetched early."""
+    weights, source = np.empty(x.shape[1], x.dtype), x.reshape(-1)
+    for i in range(first, last):
+        row = x[i]
+        top = broadcast(V, largest(V, row))
+        total = _weights_fetching(V, row, top, weights, source, (i + 1) * row.size)
+        _multiply_streaming(V, weights, row.dtype.type(1) / total, out[i])
+    fence()
+
+
+@jit
+def _long_rows(V, x, out, first, last):
+    """Rows that fit no near cache: read twice, their exponentials computed twice."""
+    for i in range(first, last):
+        top, total = top_and_total(V, x[i])
+        _shares(V, x[i], broadcast(V, top), x.dtype.type(1) / total, out[i], past_caches(x, 2))
+    fence()
+
+
+@jit
+def _weights(V, row, top, weights):
+    """Write the weights of a row, and return their sum."""
     step = 4 * V.lanes
     a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
     j = 0
     while row.size - j >= step:
-        s, t = exp(load(V, row, j) - top), exp(load(V, row, j + V.lanes) - top)
-        u = exp(load(V, row, j + 2 * V.lanes) - top)
-        v = exp(load(V, row, j + 3 * V.lanes) - top)
-        store(result, j, s)
-        store(result, j + V.lanes, t)
-        store(result, j + 2 * V.lanes, u)
-        store(result, j + 3 * V.lanes, v)
+        s, t = weight(V, load(V, row, j) - top), weight(V, load(V, row, j + V.lanes) - top)
+        u = weight(V, load(V, row, j + 2 * V.lanes) - top)
+        v = weight(V, load(V, row, j + 3 * V.lanes) - top)
+        store(weights, j, s)
+        store(weights, j + V.lanes, t)
+        store(weights, j + 2 * V.lanes, u)
+        store(weights, j + 3 * V.lanes, v)
         a, b, c, d = a + s, b + t, c + u, d + v
         j += step
-    while row.size - j >= V.lanes:
-        s = exp(load(V, row, j) - top)
-        store(result, j, s)
-        a += s
-        j += V.lanes
-    rest = row.size - j
-    s = exp(load_first(V, row, j, rest) - top)
-    store_first(result, j, s, rest)
-    total = horizontal_sum((a + b) + (c + d))
-    for k in range(j, row.size):  # the lanes beyond the mask hold anything: not added
-        total += result[k]
-    _multiply(V, row.dtype.type(1) / total, result)
+    return horizontal_sum((a + b) + (c + d) + _last_weights(V, row, top, j, weights))
 
 
 @jit
-def _multiply(V, share, result):
+def _weights_fetching(V, row, top, weights, source, ahead):
+    """As `_weights`, and ask for the numbers that far ahead in `source`."""
+    step = 4 * V.lanes
+    a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
+    j = 0
+    while row.size - j >= step:
+        prefetch(source, ahead + j)
+        prefetch(source, ahead + j + V.lanes)
+        prefetch(source, ahead + j + 2 * V.lanes)
+        prefetch(source, ahead + j + 3 * V.lanes)
+        s, t = weight(V, load(V, row, j) - top), weight(V, load(V, row, j + V.lanes) - top)
+        u = weight(V, load(V, row, j + 2 * V.lanes) - top)
+        v = weight(V, load(V, row, j + 3 * V.lanes) - top)
+        store(weights, j, s)
+        store(weights, j + V.lanes, t)
+        store(weights, j + 2 * V.lanes, u)
+        store(weights, j + 3 * V.lanes, v)
+        a, b, c, d = a + s, b + t, c + u, d + v
+        j += step
+    return horizontal_sum((a + b) + (c + d) + _last_weights(V, row, top, j, weights))
+
+
+@jit
+def _last_weights(V, row, top, j, weights):
+    """Write the weights from j on, fewer than four registers, and return a register of sums."""
+    sums = zeros(V)
+    while row.size - j >= V.lanes:
+        s = weight(V, load(V, row, j) - top)
+        store(weights, j, s)
+        sums += s
+        j += V.lanes
+    rest = row.size - j
+    if rest:
+        inside = first_lanes(V, rest)
+        s = weight(V, load_masked(V, row, j, inside) - top)
+        store_masked(weights, j, s, inside)
+        sums += select(inside, s, 0.0)
+    return sums
+
+
+@jit
+def _multiply(V, weights, share, result):
     rest = result.size % V.lanes
     whole = result.size - rest
     for j in range(0, whole, V.lanes):
-        store(result, j, share * load(V, result, j))
-    store_first(result, whole, share * load_first(V, result, whole, rest), rest)
+        store(result, j, share * load(V, weights, j))
+    if rest:
+        store_first(result, whole, share * load_first(V, weights, whole, rest), rest)
+
+
+@jit
+def _multiply_streaming(V, weights, share, result):
+    """Aligned to registers of `result`, which go past the caches."""
+    j = min(elements_to_alignment(V, result, 0), result.size)
+    if j:
+        store_first(result, 0, share * load_first(V, weights, 0, j), j)
+    while result.size - j >= V.lanes:
+        store_streaming(result, j, share * load(V, weights, j))
+        j += V.lanes
+    rest = result.size - j
+    if rest:
+        store_first(result, j, share * load_first(V, weights, j, rest), rest)
+
+
+@jit
+def _shares(V, row, top, share, result, streams):
+    j = min(elements_to_alignment(V, result, 0), result.size)
+    store_first(result, 0, share * weight(V, load_first(V, row, 0, j) - top), j)
+    whole = j + (row.size - j) // V.lanes * V.lanes
+    if streams:
+        for k in range(j, whole, V.lanes):
+            store_streaming(result, k, share * weight(V, load(V, row, k) - top))
+    else:
+        for k in range(j, whole, V.lanes):
+            store(result, k, share * weight(V, load(V, row, k) - top))
+    rest = row.size - whole
+    store_first(result, whole, share * weight(V, load_first(V, row, whole, rest) - top), rest)
 
 
 @jit
 def largest(V, row):
-    """Return the largest number of a row; NaN if one is NaN."""
-    a = b = c = d = broadcast(V, row[0])
-    step = 4 * V.lanes
-    j = 0
-    while row.size - j >= step:
-        a, b = maximum(a, load(V, row, j)), maximum(b, load(V, row, j + V.lanes))
-        c = maximum(c, load(V, row, j + 2 * V.lanes))
-        d = maximum(d, load(V, row, j + 3 * V.lanes))
-        j += step
-    while row.size - j >= V.lanes:
-        a = maximum(a, load(V, row, j))
-        j += V.lanes
-    most = horizontal_max(maximum(maximum(a, b), maximum(c, d)))
-    for k in range(j, row.size):
-        if not row[k] <= most:  # larger, or NaN
-            most = row[k]
-    return most
+    """Return the largest number of a row, of those that are none: a NaN shows in the weights."""
+    return span_largest(V, row, 0, row.size)
 
 
 @jit
-def exponentials(V, row, top):
-    """Return the sum of the exponentials of a row's distances from its largest number."""
-    most = broadcast(V, top)
-    step = 4 * V.lanes
-    a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
-    j = 0
-    while row.size - j >= step:
-        a += exp(load(V, row, j) - most)
-        b += exp(load(V, row, j + V.lanes) - most)
-        c += exp(load(V, row, j + 2 * V.lanes) - most)
-        d += exp(load(V, row, j + 3 * V.lanes) - most)
-        j += step
-    while row.size - j >= V.lanes:
-        a += exp(load(V, row, j) - most)
+def span_largest(V, row, j, end):
+    """Return the largest of ``row[j:end]`` that is no NaN."""
+    a = b = c = d = broadcast(V, -np.inf)
+    while end - j >= 4 * V.lanes:
+        a, b = _larger(load(V, row, j), a), _larger(load(V, row, j + V.lanes), b)
+        c = _larger(load(V, row, j + 2 * V.lanes), c)
+        d = _larger(load(V, row, j + 3 * V.lanes), d)
+        j += 4 * V.lanes
+    while end - j >= V.lanes:
+        a = _larger(load(V, row, j), a)
         j += V.lanes
-    rest = row.size - j
-    last = exp(load_first(V, row, j, rest) - most * first_ones(V, rest)) * first_ones(V, rest)
-    return horizontal_sum((a + b) + (c + d) + last)
+    if end > j:
+        inside = first_lanes(V, end - j)
+        b = _larger(select(inside, load_masked(V, row, j, inside), b), b)
+    return horizontal_max(_larger(_larger(a, b), _larger(c, d)))
+
+
+@jit
+def _larger(v, most):
+    """One instruction, since a NaN in `v` is passed over."""
+    return select(v > most, v, most)
+
+
+@jit
+def top_and_total(V, row):
+    """Return the largest number of a row and the sum of its weights, read once from afar.
+
+    Block by block: where one has a number larger than all before, what was summed so far
+    shrinks. All masked, or a NaN: the sum is NaN.
+    """
+    top, most, total = np.finfo(row.dtype).min, row.dtype.type(-np.inf), 0.0
+    for j in range(0, row.size, BLOCK):
+        end = min(j + BLOCK, row.size)
+        most = max(most, span_largest(V, row, j, end))
+        if most > top:
+            total *= math.exp(float(top - most))
+            top = most
+        total += span_total(V, row, j, end, broadcast(V, top))
+    return top, row.dtype.type(total if most >= top else np.nan)
+
+
+@jit
+def span_total(V, row, j, end, top):
+    """Return the sum of the weights of ``row[j:end]``."""
+    a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
+    while end - j >= 4 * V.lanes:
+        a += weight(V, load(V, row, j) - top)
+        b += weight(V, load(V, row, j + V.lanes) - top)
+        c += weight(V, load(V, row, j + 2 * V.lanes) - top)
+        d += weight(V, load(V, row, j + 3 * V.lanes) - top)
+        j += 4 * V.lanes
+    while end - j >= V.lanes:
+        a += weight(V, load(V, row, j) - top)
+        j += V.lanes
+    if end > j:
+        inside = first_lanes(V, end - j)
+        b += select(inside, weight(V, load_masked(V, row, j, inside) - top), 0.0)
+    return horizontal_sum((a + b) + (c + d))
