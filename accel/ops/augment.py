@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -37,10 +38,10 @@ def normalise_image(
     """
     op = "normalise_image"
     image = _image(op, image)
-    dtype = _dtype(op, out, ("float32", "float64"))
+    dtype = _dtype(op, out, (_SINGLE, _DOUBLE))
     mean, std = _statistics(op, mean, std, dtype)
-    y = room(op, out, image.shape, dtype, reads=(image,))
-    kernel_for(op, y.dtype)(image, mean, std, y)
+    y = _place_for(op, out, image, image.shape, dtype)
+    _kernel(op, y.dtype)(image, mean, std, y)
     return delivered(y, out)
 
 
@@ -86,7 +87,7 @@ def augment_image(
     """
     op = "augment_image"
     image = _image(op, image)
-    dtype = _dtype(op, out, ("float32",))
+    dtype = _dtype(op, out, (_SINGLE,))
     mean, std = _statistics(op, mean, std, dtype)
     height, width, _ = image.shape
     top, left = _place(op, "top", top), _place(op, "left", left)
@@ -96,32 +97,57 @@ def augment_image(
             f"{op}: the part must lie inside the image of {height} x {width}, got {rows} x "
             f"{columns} from row {top} and column {left}"
         )
-    y = room(op, out, (3, rows, columns), dtype, reads=(image,))
-    kernel_for(op, y.dtype)(image, top, left, bool(flip), mean, std, y)
+    y = _place_for(op, out, image, (3, rows, columns), dtype)
+    _kernel(op, y.dtype)(image, top, left, bool(flip), mean, std, y)
     return delivered(y, out)
 
 
+#: Element types in the machine's byte order.
+_BYTES, _SINGLE, _DOUBLE = (np.dtype(name) for name in ("uint8", "float32", "float64"))
+
+
+@functools.cache
+def _kernel(op: str, dtype: np.dtype) -> Callable:
+    return kernel_for(op, dtype)
+
+
+def _place_for(op: str, out, image: np.ndarray, shape: tuple[int, ...], dtype) -> np.ndarray:
+    """Return an array to write as `room` does, at once where `out` serves or there is none."""
+    if out is None:
+        return np.empty(shape, dtype)
+    fits = out.shape == shape and out.dtype == dtype and out.flags.carray
+    if type(out) is np.ndarray and fits and not np.may_share_memory(out, image):
+        return out
+    return room(op, out, shape, dtype, reads=(image,))
+
+
 def _image(op: str, image) -> np.ndarray:
+    plain = type(image) is np.ndarray and image.dtype == _BYTES and image.flags.carray
+    if plain and image.ndim == 3 and image.shape[2] == 3:
+        return image
     image = array(op, "image", image, dtypes=("uint8",), ndim=3)
     if image.shape[2] != 3:
         raise ValueError(f"{op}: image must have shape (height, width, 3), got {image.shape}")
     return image
 
 
-def _dtype(op: str, out, allowed: tuple[str, ...]) -> np.dtype:
+def _dtype(op: str, out, allowed: tuple[np.dtype, ...]) -> np.dtype:
     """Return the element type of the answer."""
     if out is None:
-        return np.dtype("float32")
+        return _SINGLE
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{op}: out must be a NumPy array, got {type(out).__name__}")
     dtype = out.dtype.newbyteorder("=")
-    if dtype.name not in allowed:
-        raise TypeError(f"{op}: out must be {' or '.join(allowed)}, got {out.dtype.name}")
+    if dtype not in allowed:
+        names = " or ".join(each.name for each in allowed)
+        raise TypeError(f"{op}: out must be {names}, got {out.dtype.name}")
     return dtype
 
 
 def _statistics(op: str, mean, std, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """Return both as contiguous arrays of the element type of the answer."""
+    if mean is MEAN and std is STD:
+        return _usual(dtype)
     found = []
     for name, each in (("mean", mean), ("std", std)):
         values = np.asarray(each)
@@ -133,6 +159,11 @@ def _statistics(op: str, mean, std, dtype: np.dtype) -> tuple[np.ndarray, np.nda
     if not (found[1] > 0).all():
         raise ValueError(f"{op}: std must be above 0, got {found[1].tolist()}")
     return found[0], found[1]
+
+
+@functools.cache
+def _usual(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(MEAN, dtype), np.array(STD, dtype)
 
 
 def _place(op: str, name: str, value) -> int:

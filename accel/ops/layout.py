@@ -7,6 +7,9 @@ kernel of their own.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 
 from accel.ops.arguments import array, delivered, kernel_for, room
@@ -17,6 +20,9 @@ _MOVED_AS = {
     "float64": "float64", "int64": "float64", "uint64": "float64", "complex64": "float64",
     "uint8": "uint8", "int8": "uint8", "bool": "uint8",
 }  # fmt: skip
+
+#: The same for element types in the machine's byte order, to be found quickly.
+_BITS = {np.dtype(name): np.dtype(bits) for name, bits in _MOVED_AS.items()}
 
 
 def transpose(x, out: np.ndarray | None = None) -> np.ndarray:
@@ -43,7 +49,7 @@ def transpose(x, out: np.ndarray | None = None) -> np.ndarray:
     ValueError
         If `x` is no matrix, or `out` has another shape or is read-only.
     """
-    x = array("transpose", "x", x, dtypes=tuple(_MOVED_AS), ndim=2)
+    x = _taken("transpose", x, 2)
     return _moved("transpose", x, x.shape[::-1], out)
 
 
@@ -69,7 +75,7 @@ def nchw_to_nhwc(x, out: np.ndarray | None = None) -> np.ndarray:
     ValueError
         If `x` has not four dimensions, or `out` has another shape or is read-only.
     """
-    x = array("nchw_to_nhwc", "x", x, dtypes=tuple(_MOVED_AS), ndim=4)
+    x = _taken("nchw_to_nhwc", x, 4)
     batch, channels, height, width = x.shape
     return _moved("nchw_to_nhwc", x, (batch, height, width, channels), out)
 
@@ -96,7 +102,7 @@ def nhwc_to_nchw(x, out: np.ndarray | None = None) -> np.ndarray:
     ValueError
         If `x` has not four dimensions, or `out` has another shape or is read-only.
     """
-    x = array("nhwc_to_nchw", "x", x, dtypes=tuple(_MOVED_AS), ndim=4)
+    x = _taken("nhwc_to_nchw", x, 4)
     batch, height, width, channels = x.shape
     return _moved("nhwc_to_nchw", x, (batch, channels, height, width), out)
 
@@ -127,7 +133,7 @@ def nchw_to_nchwc(x, block: int = 16, out: np.ndarray | None = None) -> np.ndarr
         If `x` has not four dimensions, `block` is below 1, or `out` has another shape or is
         read-only.
     """
-    x = array("nchw_to_nchwc", "x", x, dtypes=tuple(_MOVED_AS), ndim=4)
+    x = _taken("nchw_to_nchwc", x, 4)
     block = _count("nchw_to_nchwc", "block", block, least=1)
     batch, channels, height, width = x.shape
     return _moved("nchw_to_nchwc", x, (batch, -(-channels // block), height, width, block), out)
@@ -158,7 +164,7 @@ def nchwc_to_nchw(x, channels: int | None = None, out: np.ndarray | None = None)
         If `x` has not five dimensions, its number of blocks does not fit that of `channels`,
         or `out` has another shape or is read-only.
     """
-    x = array("nchwc_to_nchw", "x", x, dtypes=tuple(_MOVED_AS), ndim=5)
+    x = _taken("nchwc_to_nchw", x, 5)
     batch, blocks, height, width, block = x.shape
     full = blocks * block
     channels = full if channels is None else _count("nchwc_to_nchw", "channels", channels)
@@ -191,7 +197,7 @@ def aos_to_soa(x, out: np.ndarray | None = None) -> np.ndarray:
     ValueError
         If `x` has not two dimensions, or `out` has another shape or is read-only.
     """
-    x = array("aos_to_soa", "x", x, dtypes=tuple(_MOVED_AS), ndim=2)
+    x = _taken("aos_to_soa", x, 2)
     return _moved("aos_to_soa", x, x.shape[::-1], out)
 
 
@@ -217,16 +223,47 @@ def soa_to_aos(x, out: np.ndarray | None = None) -> np.ndarray:
     ValueError
         If `x` has not two dimensions, or `out` has another shape or is read-only.
     """
-    x = array("soa_to_aos", "x", x, dtypes=tuple(_MOVED_AS), ndim=2)
+    x = _taken("soa_to_aos", x, 2)
     return _moved("soa_to_aos", x, x.shape[::-1], out)
+
+
+def _taken(op: str, x, ndim: int) -> np.ndarray:
+    """Return an argument as `array` does, at once where a kernel can read it as it is."""
+    if type(x) is np.ndarray and x.ndim == ndim and x.dtype in _BITS and x.flags.carray:
+        return x
+    return array(op, "x", x, dtypes=tuple(_MOVED_AS), ndim=ndim)
 
 
 def _moved(op: str, x: np.ndarray, shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
     """Apply a kernel ``f(x, out)`` to the bits of an array."""
-    y = room(op, out, shape, x.dtype, reads=(x,))
-    bits = np.dtype(_MOVED_AS[x.dtype.name])
-    kernel_for(op, bits)(x.view(bits), y.view(bits))
+    if out is None:
+        y = np.empty(shape, x.dtype)
+    elif _can_be_written(out, x, shape):
+        y = out
+    else:
+        y = room(op, out, shape, x.dtype, reads=(x,))
+    bits = _BITS[x.dtype]
+    if bits == x.dtype:
+        _kernel(op, bits)(x, y)
+    else:
+        _kernel(op, bits)(x.view(bits), y.view(bits))
     return delivered(y, out)
+
+
+def _can_be_written(out, x: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Tell at once whether a kernel can write `out` where it is."""
+    return (
+        type(out) is np.ndarray
+        and out.shape == shape
+        and out.dtype == x.dtype
+        and out.flags.carray
+        and not np.may_share_memory(out, x)
+    )
+
+
+@functools.cache
+def _kernel(op: str, bits: np.dtype) -> Callable:
+    return kernel_for(op, bits)
 
 
 def _count(op: str, name: str, value, least: int = 0) -> int:

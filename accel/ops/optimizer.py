@@ -7,8 +7,10 @@ shape; those that a step changes are written where they are, whatever their layo
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -45,7 +47,7 @@ def sgd(parameters: np.ndarray, gradient, *, lr: float = 1e-3) -> np.ndarray:
     """
     rate = _number("sgd", "lr", lr)
     g, (p,) = _arrays("sgd", gradient, parameters=parameters)
-    kernel_for("sgd", p.dtype)(flat(g), rate, flat(p))
+    _kernel("sgd", p.dtype)(flat(g), rate, flat(p))
     return delivered(p, parameters)
 
 
@@ -88,7 +90,7 @@ def momentum(
     rate, keep = _number("momentum", "lr", lr), _number("momentum", "momentum", momentum)
     changed = {"parameters": parameters, "velocity": velocity}
     g, (p, v) = _arrays("momentum", gradient, **changed)
-    kernel_for("momentum", p.dtype)(flat(g), flat(v), rate, keep, flat(p))
+    _kernel("momentum", p.dtype)(flat(g), flat(v), rate, keep, flat(p))
     delivered(v, velocity)
     return delivered(p, parameters)
 
@@ -144,7 +146,7 @@ def adam(
     numbers = _adam_numbers("adam", step, lr, betas, eps)
     changed = {"parameters": parameters, "first": first, "second": second}
     g, (p, m, v) = _arrays("adam", gradient, **changed)
-    kernel_for("adam", p.dtype)(flat(g), flat(m), flat(v), *numbers, flat(p))
+    _kernel("adam", p.dtype)(flat(g), flat(m), flat(v), *numbers, flat(p))
     delivered(m, first)
     delivered(v, second)
     return delivered(p, parameters)
@@ -175,7 +177,7 @@ def adamw(
     decay = _number("adamw", "weight_decay", weight_decay)
     changed = {"parameters": parameters, "first": first, "second": second}
     g, (p, m, v) = _arrays("adamw", gradient, **changed)
-    kernel_for("adamw", p.dtype)(flat(g), flat(m), flat(v), *numbers, decay, flat(p))
+    _kernel("adamw", p.dtype)(flat(g), flat(m), flat(v), *numbers, decay, flat(p))
     delivered(m, first)
     delivered(v, second)
     return delivered(p, parameters)
@@ -187,6 +189,8 @@ def _arrays(op: str, gradient, **changed) -> tuple[np.ndarray, list[np.ndarray]]
     An array to change that a kernel cannot write where it is comes back as a copy with the
     same numbers, for `delivered`.
     """
+    if _as_they_are(gradient, *changed.values()):
+        return gradient, list(changed.values())
     for name, each in changed.items():
         if not isinstance(each, np.ndarray):
             raise TypeError(f"{op}: {name} must be a NumPy array, got {type(each).__name__}")
@@ -209,12 +213,30 @@ def _arrays(op: str, gradient, **changed) -> tuple[np.ndarray, list[np.ndarray]]
     return g, written
 
 
+#: Element types in the machine's byte order.
+_FLOATS = (np.dtype("float32"), np.dtype("float64"))
+
+
+def _as_they_are(*arrays) -> bool:
+    """Tell at once whether a kernel can read and write all of these where they are."""
+    first = arrays[0]
+    return (
+        all(type(each) is np.ndarray and each.flags.carray for each in arrays)
+        and first.dtype in _FLOATS
+        and all(each.shape == first.shape and each.dtype == first.dtype for each in arrays)
+        and not any(itertools.starmap(np.may_share_memory, itertools.combinations(arrays, 2)))
+    )
+
+
+@functools.cache
+def _kernel(op: str, dtype: np.dtype) -> Callable:
+    return kernel_for(op, dtype)
+
+
 def _refuse_overlap(op: str, changed: dict[str, np.ndarray]) -> None:
-    names = list(changed)
-    for at, one in enumerate(names):
-        for other in names[at + 1 :]:
-            if np.shares_memory(changed[one], changed[other]):
-                raise ValueError(f"{op}: {one} and {other} share memory; both are to be changed")
+    for one, other in itertools.combinations(changed, 2):
+        if np.shares_memory(changed[one], changed[other]):
+            raise ValueError(f"{op}: {one} and {other} share memory; both are to be changed")
 
 
 def _adam_numbers(op: str, step, lr, betas, eps) -> tuple:
