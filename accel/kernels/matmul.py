@@ -108,7 +108,33 @@ EDGES = (
      "order_out": "strided"},
 )  # fmt: skip
 
-register_operation(Operation("matmul", inputs, oracle, flops, compulsory_bytes, EDGES))
+#: Shapes that end amid a tile, are thin in one direction, or shallow.
+AWKWARD = (
+    {"n": 100},
+    {"n": 127},
+    {"n": 129},
+    {"n": 257},
+    {"n": 1000},
+    {"n": 1023},
+    {"m": 1823, "k": 781, "n": 333},
+    {"m": 2000, "k": 500, "n": 7},
+    {"m": 7, "k": 500, "n": 2000},
+    {"m": 2000, "k": 64, "n": 16},
+    {"m": 500, "k": 3, "n": 500},
+    {"m": 500, "k": 1, "n": 500},
+)
+
+
+def sizes(working_set_bytes: int) -> dict[str, int]:
+    """Return the `n` of square matrices of float32 that take about so many bytes, all three."""
+    return {"n": max(1, round((working_set_bytes / 12) ** 0.5))}
+
+
+register_operation(
+    Operation(
+        "matmul", inputs, oracle, flops, compulsory_bytes, EDGES, sizes=sizes, awkward=AWKWARD
+    )
+)
 
 
 def _check(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:

@@ -14,8 +14,8 @@ import numba
 import numpy as np
 from numba import types
 
-from accel.kernels.matmul_registers import Finish, family_of
-from accel.kernels.matmul_tiled import multiply
+from accel.kernels.matmul_registers import NOTHING, Finish, family_of
+from accel.kernels.matmul_tiled import host_tile, multiply
 from accel.kernels.matmul_vectors import Matrix
 from accel.simd import Tile, jit, pointer
 
@@ -156,3 +156,61 @@ def cut(size: int, step: int, parts: int) -> list[int]:
     steps = -(-size // step)
     parts = max(1, min(parts, steps))
     return [min(size, steps * part // parts * step) for part in range(parts + 1)]
+
+
+def run(kernel: str, a, b, out, *, bias=None, kind: int = NOTHING, parallel: bool = False) -> None:
+    """Multiply stacks of matrices in registers, or refuse them in words.
+
+    Parameters
+    ----------
+    kernel : str
+        Operation and kernel, for the message.
+    a, b, out : ndarray, shapes (batch, m, k), (batch, k, n) and (batch, m, n)
+        Of one dtype that `host_tile` has a tile for, any strides. `out` is overwritten.
+    bias : ndarray, shape (n,), optional
+        Contiguous. Read if there is a `kind`.
+    kind : int
+        `NOTHING`, `RELU` or `GELU`.
+    parallel : bool
+        Whether to use all of Numba's threads, where that pays.
+
+    Raises
+    ------
+    ValueError
+        If shapes or dtypes do not fit, an array is not aligned to its elements, or `out`
+        overlaps an operand.
+    """
+    arrays = {"a": a, "b": b, "out": out} | ({} if bias is None else {"bias": bias})
+    for name, x in arrays.items():
+        if not isinstance(x, np.ndarray) or x.dtype != a.dtype:
+            got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+            raise ValueError(f"{kernel}: expected arrays of one dtype, got {name} of {got}")
+    if any(np.may_share_memory(x, out) for name, x in arrays.items() if name != "out"):
+        raise ValueError(f"{kernel}: expected an out apart from the inputs; pass a new array")
+    if not out.flags.writeable or a.dtype.name not in ("float32", "float64", "int64"):
+        raise ValueError(
+            f"{kernel}: expected a writable out of float32, float64 or int64, got {a.dtype!r}, "
+            f"{'writable' if out.flags.writeable else 'read-only'}"
+        )
+    arguments = (a, b, no_bias(a.dtype) if bias is None else bias, out, kind)
+    if not _dispatched(arguments, parallel):
+        shapes = ", ".join(f"{name} {x.shape}" for name, x in arrays.items())
+        raise ValueError(
+            f"{kernel}: expected a (batch, m, k), b (batch, k, n), out (batch, m, n) and a bias "
+            f"(n,), aligned to their elements, got {shapes}"
+        )
+
+
+def _dispatched(arguments: tuple, parallel: bool) -> bool:
+    """Multiply on one core or on all. False if the arguments do not fit."""
+    a, b, bias, out, _ = arguments
+    if not (a.ndim == b.ndim == out.ndim == 3 and bias.ndim == 1 and bias.flags.c_contiguous):
+        return False
+    tile = host_tile(a.dtype)
+    if parallel and (threads := threads_for(2 * a.size * b.shape[2])) > 1:
+        if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
+            return False
+        if out.shape != (*a.shape[:2], b.shape[2]):
+            return False  # rectangles of it could lie inside all the same
+        return shared(tile)(*arguments, partition(*out.shape, tile, threads))
+    return many(tile)(*arguments)
