@@ -8,6 +8,7 @@ itself writes it next to its records and prints where.
 Importing this loads matplotlib, and nothing below this package imports it.
 """
 
+from accel.figures.batching import describe_throughput, throughput
 from accel.figures.crossover import crossover_curve, describe_crossover
 from accel.figures.curves import (
     describe_speedups,
@@ -73,6 +74,7 @@ __all__ = [
     "describe_staircase",
     "describe_strides",
     "describe_sweep",
+    "describe_throughput",
     "describe_tiles",
     "describe_twins",
     "describe_warmup",
@@ -90,6 +92,7 @@ __all__ = [
     "staircase",
     "strides",
     "sweep",
+    "throughput",
     "tiles",
     "twins",
     "warmup",
