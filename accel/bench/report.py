@@ -109,7 +109,7 @@ def accuracy_table(bench: Bench) -> Table:
     by_case: dict[tuple[str, str], dict[str, str]] = {}
     for row in bench.accuracy:
         if "competitor" in row:
-            cell = f"{number(row['ulp'])} ({row['relative']:.1e})" if "ulp" in row else "failed"
+            cell = f"{number(row['ulp'])} ({row['relative']:.0e})" if "ulp" in row else "failed"
             by_case.setdefault((row["operation"], row["dtype"]), {})[row["competitor"]] = cell
     rows = [
         [operation, dtype, *(found.get(name, "–") for name in names)]

@@ -14,8 +14,28 @@ from accel.bench.peers.calling import Answer
 
 
 def channels_first(x, weight):
-    """Return views of channels-last images and filters with channels first."""
-    return x.transpose(0, 3, 1, 2), weight.transpose(0, 3, 1, 2)
+    """Return views of channels-last images, and of their filters, with channels first."""
+    return x.transpose(0, 3, 1, 2), weight.transpose(3, 2, 0, 1)
+
+
+def unblocked(x, weight):
+    """Return images and filters that lie in blocks of channels with channels first."""
+    from accel.kernels.convolution.nchwc import unblocked_images, unblocked_weights
+
+    return unblocked_images(x), unblocked_weights(weight)
+
+
+def blocked_like(out) -> Callable:
+    """Return a reader that shows a channels-first answer in blocks as those of `out`."""
+    from accel.kernels.convolution.nchwc import blocked_images
+
+    return lambda y: blocked_images(np.asarray(y), out.shape[4])
+
+
+def unblocked_shape(out):
+    """Return the channels-first shape of an answer in blocks of channels."""
+    n, blocks, h, w, block = out.shape
+    return n, blocks * block, h, w
 
 
 def first(shape):

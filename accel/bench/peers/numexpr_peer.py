@@ -7,6 +7,7 @@ float64, and so would all the arithmetic.
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import numpy as np
 
@@ -122,6 +123,8 @@ def saxpy(alpha, x, y, out):
 @RIVALS("polynomial")
 def polynomial(coefficients, x, out):
     names = [f"c{i}" for i in range(len(coefficients))]
+    if len(names) == 1:  # an expression must use all that it is given, and there is no x in it
+        return partial(out.fill, coefficients[0])
     formula = names[-1]
     for name in names[-2::-1]:
         formula = f"({formula}) * x + {name}"

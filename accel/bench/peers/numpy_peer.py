@@ -83,7 +83,7 @@ def linear_relu(x, weight, bias, out):
     def run():
         np.matmul(x, transposed, out)
         np.add(out, bias, out)
-        np.maximum(out, zero, out)
+        np.maximum(out, zero, out=out)
 
     return run
 
@@ -119,7 +119,7 @@ def _gelu(x, out):
 def relu(x, out):
     # Two arrays side by side are faster than an array and a number, where memory allows.
     zeros = np.zeros_like(x)
-    return fastest(partial(np.maximum, x, 0, out), partial(np.maximum, x, zeros, out))
+    return fastest(partial(np.maximum, x, 0, out=out), partial(np.maximum, x, zeros, out=out))
 
 
 @RIVALS("gelu")
@@ -436,7 +436,7 @@ def conv2d_nchwc(x, weight, stride, padding, out):
     from accel.bench.peers import layouts
 
     x, weight = layouts.unblocked(x, weight)
-    answer = np.empty(layouts.unblocked_shape(out, weight), out.dtype)
+    answer = np.empty(layouts.unblocked_shape(out), out.dtype)
     return layouts.told(
         _unrolled(x, weight, stride, padding, answer), answer, layouts.blocked_like(out)
     )
@@ -462,7 +462,7 @@ def _pooled(combine, start, finish, x, kernel, stride, padding, out):
         seen = _windows(x, kernel, stride, padding, start)
         np.copyto(out, seen[..., 0, 0])
         for i, j in [*np.ndindex(kernel, kernel)][1:]:
-            combine(out, seen[..., i, j], out)
+            combine(out, seen[..., i, j], out=out)
         if finish is not None:
             np.multiply(out, finish, out)
 
