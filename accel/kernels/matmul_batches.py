@@ -170,7 +170,7 @@ def run(kernel: str, a, b, out, *, bias=None, kind: int = NOTHING, parallel: boo
     bias : ndarray, shape (n,), optional
         Contiguous. Read if there is a `kind`.
     kind : int
-        `NOTHING`, `RELU` or `GELU`.
+        `NOTHING`, `BIAS`, `RELU` or `GELU` of `accel.kernels.matmul_registers`.
     parallel : bool
         Whether to use all of Numba's threads, where that pays.
 

@@ -36,7 +36,7 @@ from accel.simd import (
 )
 
 #: What is done to the sums before they are left: see `Finish`.
-NOTHING, RELU, GELU = 0, 1, 2
+NOTHING, BIAS, RELU, GELU = range(4)
 
 #: ``sqrt(2 / pi)`` and 0.044715 times it, of the tanh form of GELU.
 SLOPE = math.sqrt(2 / math.pi)
@@ -54,7 +54,7 @@ class Family(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """What becomes of a sum: `NOTHING`, or its bias is added and a function applied."""
+    """What becomes of a sum: `NOTHING`, or a `BIAS` is added, and perhaps a function applied."""
 
     kind: int
     bias: Any  # typed pointer
@@ -192,12 +192,14 @@ def _finished(v, bias, kind):
 @overload(_finished)
 def _finished_in_registers(v, bias, kind):
     if v.token.dtype.kind != "f":
-        return lambda v, bias, kind: maximum(0, v + bias)
+        return lambda v, bias, kind: maximum(0, v + bias) if kind == RELU else v + bias
 
     def finished(v, bias, kind):
         v = v + bias
         if kind == RELU:
-            return maximum(0, v)
-        return v / (1.0 + exp(v * fma(-2 * CUBIC, v * v, -2 * SLOPE)))
+            v = maximum(0, v)
+        elif kind == GELU:
+            v = v / (1.0 + exp(v * fma(-2 * CUBIC, v * v, -2 * SLOPE)))
+        return v
 
     return finished

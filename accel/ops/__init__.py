@@ -17,6 +17,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "elementwise": ("exp", "gelu", "polynomial", "relu", "saxpy", "sigmoid", "silu"),
     "gather": ("embedding", "histogram", "scatter_add"),
     "heads": ("attention",),
+    "products": ("linear", "matmul", "matvec"),
     "augment": ("augment_image", "normalise_image"),
     "layout": (
         "aos_to_soa", "nchw_to_nchwc", "nchw_to_nhwc", "nchwc_to_nchw", "nhwc_to_nchw",
