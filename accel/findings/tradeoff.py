@@ -13,6 +13,34 @@ from accel.timing.words import count, duration, factor, listed, number
 ALIKE = 0.25
 
 
+def rounding_table(n: int, dtype: str) -> Table:
+    """Return how many digits of a sum of positive numbers are right, by three models.
+
+    Parameters
+    ----------
+    n : int
+        Numbers in the sum, at least 2.
+    dtype : {"float32", "float64"}
+
+    Source
+    ------
+    Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., sections 4.2 and 4.3
+    for the bounds; section 2.8 for the rule of thumb about their roots.
+    """
+    unit = {"float32": 2.0**-24, "float64": 2.0**-53}[dtype]
+    depth = math.log2(n)
+    rows = [
+        (order, *(f"{-math.log10(growth * unit):.1f}" for growth in (bound, typical)))
+        for order, bound, typical in (
+            ("one after another", n, math.sqrt(n)),
+            ("pairs of pairs", depth, math.sqrt(depth)),
+            ("with the loss put into the next", 2.0, 1.0),
+        )
+    ]
+    headers = ("Order of the additions", "Digits at worst", "If roundings are random")
+    return Table(f"Right digits of a sum of {count(n)} {dtype}, by model", headers, rows)
+
+
 def front(case: CaseView, digits: Mapping[str, float]) -> list[str]:
     """Return the kernels that no other beats in time and digits at once.
 

@@ -18,27 +18,13 @@ random roundings it grows with the root, :math:`\\sqrt{n} u`; if numbers are fir
 in pairs, then the pairs, and so on, each passes through :math:`\\log_2 n` additions only.
 """
 
-import math
-
 from accel import figures, kernels
 from accel.findings import tradeoff
 from accel.kernels.accuracy import right_digits
 from accel.timing import Case, measure, profile, report
 
 N = 1_000_000
-UNIT = 2.0**-24
-report.Table(
-    "Right digits of a sum of a million float32, by model",
-    ("Order", "Bound", "Random roundings"),
-    [
-        (name, f"{-math.log10(bound * UNIT):.1f}", f"{-math.log10(typical * UNIT):.1f}")
-        for name, bound, typical in (
-            ("one after another", N, math.sqrt(N)),
-            ("pairs of pairs", math.log2(N), math.sqrt(math.log2(N))),
-            ("with the loss put into the next", 2, 1),
-        )
-    ],
-)
+tradeoff.rounding_table(N, "float32")
 
 # %%
 # Five ways to add

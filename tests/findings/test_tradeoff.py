@@ -16,6 +16,14 @@ def view(stable=True, **times):
     return CaseView(raw)
 
 
+def test_models_of_rounding_lose_a_digit_for_each_tenfold_at_worst():
+    million, ten_million = (tradeoff.rounding_table(n, "float32").rows for n in (10**6, 10**7))
+    assert float(million[0][1]) - float(ten_million[0][1]) == pytest.approx(1.0, abs=0.1)
+    assert million[0][1:] == ("1.2", "4.2")
+    assert million[2] == ten_million[2]
+    assert float(tradeoff.rounding_table(10**6, "float64").rows[0][1]) > 9
+
+
 @pytest.mark.parametrize(
     ("digits", "best"),
     [
