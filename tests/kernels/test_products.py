@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
-from accel.kernels.products import matvec_compiled
+from accel.kernels.products import matvec_compiled, matvec_vector
 from accel.timing.counting import count
 from accel.timing.memory import account
 
-STEPS = [pytest.param(step, id=step.name) for step in ladder("matvec", tag="ladder")]
+STEPS = [pytest.param(step, id=step.name) for step in ladder("matvec")]
 unhurried = settings(deadline=None, max_examples=40)  # the first call compiles
 
 
@@ -40,11 +40,42 @@ def test_any_shape_agrees_with_the_definition(step, m, n):
     assert difference(got, *operation("matvec").oracle(*arguments)) is None
 
 
+@pytest.mark.parametrize("function", [matvec_compiled, matvec_vector])
 @pytest.mark.parametrize("cut", [np.s_[:2], np.s_[:, :4]])
-def test_compiled_loops_refuse_shapes_that_do_not_fit(cut):
+def test_compiled_loops_refuse_shapes_that_do_not_fit(cut, function):
     a, x, out = operation("matvec").inputs(n=5, m=3)
     with pytest.raises(ValueError, match=r"matvec: expected a \(m, n\)"):
-        matvec_compiled(np.ascontiguousarray(a[cut]), x, out)
+        function(np.ascontiguousarray(a[cut]), x, out)
+
+
+def test_registers_refuse_a_matrix_whose_elements_all_lie_apart():
+    a, x, out = operation("matvec").inputs(n=5, m=3, order="strided")
+    with pytest.raises(ValueError, match="matvec: expected an a with contiguous rows or columns"):
+        matvec_vector(a, x, out)
+
+
+@unhurried
+@given(m=st.integers(0, 40), n=st.integers(0, 70), by_columns=st.booleans())
+def test_registers_read_and_write_inside_their_arrays_only(m, n, by_columns):
+    """Whatever lies around a matrix and its vectors is NaN, and stays so."""
+    numbers = np.random.default_rng([m, n])
+    host = np.full((n + 6, m + 6) if by_columns else (m + 6, n + 6), np.nan, "float32")
+    a = (host.T if by_columns else host)[3 : m + 3, 3 : n + 3]
+    a[...] = numbers.integers(-8, 9, a.shape)
+    around, result = np.full(n + 40, np.nan, "float32"), np.full(m + 40, np.nan, "float32")
+    x, out = around[20 : n + 20], result[20 : m + 20]
+    x[...] = numbers.integers(-8, 9, n)
+    matvec_vector(a, x, out)
+    np.testing.assert_array_equal(out, a @ x)
+    out[...] = np.nan
+    assert np.isnan(result).all()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_matrix_large_enough_for_threads_agrees_with_the_oracle(order):
+    arguments = operation("matvec").inputs(n=1031, m=1517, order=order)
+    next(step for step in ladder("matvec") if step.name == "threads").function(*arguments)
+    assert difference(arguments[-1], *operation("matvec").oracle(*arguments)) is None
 
 
 def test_the_whole_array_expression_allocates_a_matrix_and_blas_none():
