@@ -33,6 +33,7 @@ from accel.kernels.activation.exponential import (
     exp_compiled,
     exp_loop,
     exp_numpy,
+    exp_register,
     exp_threads,
     exp_vector,
 )
@@ -64,7 +65,6 @@ from accel.kernels.activation.polynomial import (
     polynomial_threads,
     polynomial_vector,
 )
-from accel.kernels.activation.powers import exp_register
 from accel.kernels.activation.relu import (
     relu_array_scalars,
     relu_compiled,

@@ -1,7 +1,5 @@
 """exp, the exponential: a polynomial, and an exponent put in its place.
 
-The largest error of `exp_register`, and what overflows: see there.
-
 Source
 ------
 Muller and others, *Handbook of Floating-Point Arithmetic*, 2nd ed., chapter 10.
@@ -13,6 +11,7 @@ import math
 
 import numpy as np
 from numba import prange
+from numba.extending import register_jitable
 
 from accel.kernels.activation.elements import (
     ALONE,
@@ -26,9 +25,8 @@ from accel.kernels.activation.elements import (
     one_to_one,
     read_and_written,
 )
-from accel.kernels.activation.powers import exp_register
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit
+from accel.simd import exp, jit
 
 #: What an exponential easily loses, and numbers at the ends of what it can give.
 HARD = (np.nan, np.inf, -np.inf, 0.0, -0.0, -1e4, 1e-40, -1e-40, 88.0, -88.0, -100.0)
@@ -172,7 +170,7 @@ def exp_compiled(x, out):
 def exp_vector(x, out):
     """Compute the exponential with vector registers as values.
 
-    Removes the scalar function call: `exp_register` computes a whole register at once. One
+    Removes the scalar function call: `accel.simd.exp` computes a whole register at once. One
     pass, no branch; infinities, NaN and subnormal results come out as they should.
 
     Parameters
@@ -230,6 +228,12 @@ def exp_threads(x, out):
     else:
         for part in prange((n + PART - 1) // PART):
             _span(x, out, part * PART, min(n, (part + 1) * PART))
+
+
+@register_jitable(forceinline=True)
+def exp_register(v):
+    """Return the exponential of a register, in compiled code."""
+    return exp(v)
 
 
 @jit

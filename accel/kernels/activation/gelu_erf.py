@@ -30,9 +30,9 @@ from accel.kernels.activation.elements import (
     one_to_one,
     read_and_written,
 )
-from accel.kernels.activation.normal_tail import times_normal_tail, times_normal_tail_numpy
+from accel.kernels.activation.normal_tail import less_normal_tail, times_normal_tail_numpy
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import absolute, fma, jit
+from accel.simd import absolute, jit, minimum
 
 ROOT_HALF = math.sqrt(0.5)
 
@@ -187,7 +187,7 @@ def gelu_erf_vector(x, out):
 
     Removes the scalar function call, and the cancellation: far below 0 ``1 + erf`` is the
     difference of nearly equal numbers, and its digits are lost. Here the normal integral
-    of ``-|x|`` is computed itself (`normal_tail`), times ``|x|``, and taken from 0 or from x.
+    of ``-|x|`` is computed itself (`less_normal_tail`), times ``|x|``, and taken from 0 or from x.
 
     Parameters
     ----------
@@ -250,10 +250,9 @@ def gelu_erf_threads(x, out):
 def gelu_erf_register(v):
     """Return GELU with the error function of a register, in compiled code.
 
-    ``max(v, 0)`` written as half the sum of v and ``|v|``, which is NaN at minus infinity.
+    ``max(v, 0)`` is written as a difference, which is NaN at minus infinity.
     """
-    t = absolute(v)
-    return fma(0.5, v, 0.5 * t) - times_normal_tail(t)
+    return less_normal_tail(v - minimum(0.0, v), absolute(v))
 
 
 @jit

@@ -1,84 +1,72 @@
 """The normal integral from far below: ``t (1 - erf(t / sqrt(2))) / 2`` for t >= 0.
 
 ``erfc(t / sqrt(2)) / 2 = exp(-t^2 / 2) Q(t)`` with a function Q that falls slowly from 1/2,
-like ``1 / t`` in the end: ``Q = w P(w)`` with ``w = 1 / (t + k)`` and a polynomial P. The
-exponential is the delicate part, for an error of one unit in the last place of ``t^2 / 2``
-is many in the result. So ``t^2`` is never rounded: the product of t with itself and the
-multiple of log(2) that range reduction takes from it meet in one fused multiply-add.
+like ``1 / t`` in the end: ``t Q(t) = u P(u)`` with ``u = t / (t + k)`` and a polynomial P.
+The exponential is the delicate part, for an error of one unit in the last place of
+``t^2 / 2`` is many in the result. So what rounding ``t^2`` leaves, which a fused
+multiply-add tells, is made good: ``exp(a + b) = exp(a) (1 + b)`` for tiny b.
+
+The coefficients are minimax ones, by Remez's exchange, fitted for this file.
 
 Source
 ------
-Muller and others, *Handbook of Floating-Point Arithmetic*, 2nd ed., chapter 10 (range
-reduction by Cody and Waite's method). The coefficients are minimax ones, by Remez's
-exchange, fitted for this file.
+Muller, *Elementary Functions*, 3rd ed., chapter 3 (minimax polynomials, Remez' algorithm).
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba.extending import overload
 
-from accel.kernels.activation.powers import exp_series, power
-from accel.simd import bitcast, fma, minimum, vector
+from accel.simd import exp, fma, minimum
 
-#: By element size: where the result is 0, k, the middle of w, and P about it. The largest
+#: By element size: where the result is 0, k, the middle of u, and P about it. The largest
 #: relative error of P is 2^-27 for float32 and 2^-57 for float64.
 _FITS = {
     4: (
         14.5,
         3.5,
-        0.171875,
+        0.40625,
         (
-            "0x1.bf227cp-1", "0x1.3d72c8p+2", "0x1.31a10ep+4", "0x1.5c8bfep+5", "0x1.5b2cdap+4",
-            "-0x1.4811d4p+7", "-0x1.e53446p+7", "0x1.a267aap+9", "0x1.3c6938p+10",
-            "-0x1.17287cp+12",
+            "0x1.b983b4p-1", "-0x1.649bbep+0", "0x1.891b2p+0", "-0x1.02ef48p+0",
+            "0x1.40ddc6p-3", "0x1.394f14p-2", "-0x1.1ca5a4p-3", "-0x1.02eafap-3",
+            "0x1.ed10cp-5", "0x1.d03ee2p-5",
         ),
     ),
     8: (
         39.0,
         5.5,
-        0.1015625,
+        0.4375,
         (
-            "0x1.b95f2b119ebacp-1", "0x1.2339fb99f366bp+3", "0x1.4b4aece938870p+6",
-            "0x1.434ad478f39acp+9", "0x1.0b6ef383ccdacp+12", "0x1.6e7d9f6cd7eacp+14",
-            "0x1.8d46d9a9c5b4fp+16", "0x1.30bfa23415479p+18", "0x1.96512ca8207b4p+18",
-            "-0x1.90ea6f8ec2c88p+20", "-0x1.39a26f3395d32p+23", "-0x1.362d4ba0a4ef8p+23",
-            "0x1.994df245a7fc4p+26", "0x1.5b9888dd7f0b2p+28", "-0x1.b01c19471c8e1p+29",
-            "-0x1.9004b91676c49p+32", "0x1.9fd8a8c8bdcd9p+32", "0x1.a282e0fe6cbc3p+36",
-            "-0x1.a072998a8194cp+35", "-0x1.995d9d20fbaabp+40", "0x1.b453f9f7e5f59p+38",
-            "0x1.15d63a2ad662bp+44",
+            "0x1.bcb3e10676d33p-1", "-0x1.ad1fb8ffaf042p+0", "0x1.6457ce0fc31d2p+1",
+            "-0x1.fae42dcd41aeep+1", "0x1.31269ca058808p+2", "-0x1.2fd2c3cb1f31cp+2",
+            "0x1.dd7e0ec11041ap+1", "-0x1.0854cf17a397ap+1", "0x1.efb2510042db6p-2",
+            "0x1.7d6be5b68293ep-2", "-0x1.a28a8404dedbdp-2", "0x1.0f877988d3d33p-4",
+            "0x1.27abb8f6528f0p-3", "-0x1.5927ef13cf17fp-4", "-0x1.59654544ce9eap-5",
+            "0x1.a9ae74321dc5fp-5", "0x1.85396e9580d0dp-7", "-0x1.d9a1a421de847p-6",
+            "-0x1.ebb69ae8d1dbbp-9", "0x1.eb73ce4fd2321p-7", "0x1.33c6ddbb35083p-10",
+            "-0x1.62986c6a3da42p-8",
         ),
     ),
 }  # fmt: skip
-
-#: By element size: bits of the mantissa, and log(2) in two parts, of which the first has
-#: zeros enough at its end that a whole multiple of it is exact.
-_TYPES = {
-    4: (23, float.fromhex("0x1.62e4p-1"), float.fromhex("0x1.7f7d1cp-20")),
-    8: (52, float.fromhex("0x1.62e42fefa38p-1"), float.fromhex("0x1.ef35793c7673p-45")),
-}
-_STEPS = 1 / math.log(2)
 
 
 def times_normal_tail_numpy(t):
     """Return ``t (1 - erf(t / sqrt(2))) / 2`` of an array without negative numbers.
 
-    As `times_normal_tail`, but ``t^2`` is rounded: relative to a small result that costs up
+    As `less_normal_tail`, but ``t^2`` is rounded: relative to a small result that costs up
     to ``t^2 / 2`` units in the last place.
     """
     farthest, k, middle, series = _FITS[t.dtype.itemsize]
     t = np.minimum(t, t.dtype.type(farthest))
-    w = 1.0 / (t + k)
-    v = w - middle
+    u = t / (t + k)
+    v = u - middle
     value = np.full_like(t, float.fromhex(series[-1]))
     for coefficient in reversed(series[:-1]):
         value *= v
         value += float.fromhex(coefficient)
-    value *= w
+    value *= u
     value *= np.exp(t * t * -0.5)
-    value *= t
     return value
 
 
@@ -97,33 +85,26 @@ def _polynomial(v, coefficients):
     return lambda v, coefficients: fma(polynomial(v, coefficients[1:]), v, coefficients[0])
 
 
-def times_normal_tail(t):
-    """Return ``t (1 - erf(t / sqrt(2))) / 2`` of a register without negative numbers.
+def less_normal_tail(value, t):
+    """Return ``value - t (1 - erf(t / sqrt(2))) / 2`` of registers, in compiled code.
 
-    In compiled code; NaN gives NaN, infinity 0.
+    `t` has no negative number; NaN gives NaN, infinity `value`.
     """
-    raise NotImplementedError("times_normal_tail exists in compiled code only")
+    raise NotImplementedError("less_normal_tail exists in compiled code only")
 
 
-@overload(times_normal_tail, jit_options={"forceinline": True})
-def _times_normal_tail(t):
+@overload(less_normal_tail, jit_options={"forceinline": True})
+def _less_normal_tail(value, t):
     farthest, k, middle, series = _FITS[t.token.dtype.itemsize]
     coefficients = tuple(float.fromhex(digits) for digits in series)
-    mantissa, log2_high, log2_low = _TYPES[t.token.dtype.itemsize]
-    shift = 1.5 * 2.0**mantissa
-    word = vector(f"int{8 * t.token.dtype.itemsize}", t.token.lanes)
 
-    def tail(t):
+    def less(value, t):
         t = minimum(farthest, t)
-        w = 1.0 / (t + k)
-        value = w * polynomial(w - middle, coefficients)
+        u = t / (t + k)
+        factor = u * polynomial(u - middle, coefficients)
         half = -0.5 * t
-        shifted = fma(half * t, _STEPS, shift)
-        n = shifted - shift
-        r = fma(n, -log2_low, fma(half, t, n * -log2_high))
-        bits = bitcast(word, shifted)
-        first = bits >> 1
-        value = value * t * exp_series(r)
-        return value * power(first << mantissa) * power((bits - first) << mantissa)
+        square = half * t
+        bell = exp(square)
+        return fma(-factor, fma(bell, fma(half, t, -square), bell), value)
 
-    return tail
+    return less

@@ -24,9 +24,11 @@ from accel.kernels.activation.elements import (
     one_to_one,
     read_and_written,
 )
-from accel.kernels.activation.powers import logistic_parts
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit
+from accel.simd import exp, jit, minimum
+
+#: From far below this on the logistic function is 1 in either type; its exponential is finite.
+BEYOND_ONE = 80.0
 
 #: What the function easily loses; ``exp(-x)`` of each is a number or infinite.
 HARD = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e4, 1e-40, -1e-40, 100.0, 88.0, -87.0)
@@ -206,8 +208,8 @@ def sigmoid_compiled(x, out):
 def sigmoid_vector(x, out):
     """Compute the logistic function with vector registers as values.
 
-    Removes the scalar function call, and the overflow: with the exponential still in pieces
-    (`logistic_parts`) no number is large. One pass, no branch.
+    Removes the scalar function call, and the overflow: ``e / (1 + e)`` with ``e = exp(x)``
+    loses no small result. One pass, no branch.
 
     Parameters
     ----------
@@ -269,8 +271,8 @@ def sigmoid_threads(x, out):
 @register_jitable(forceinline=True)
 def sigmoid_register(v):
     """Return the logistic function of a register, in compiled code."""
-    s, d = logistic_parts(v)
-    return s / d
+    e = exp(minimum(BEYOND_ONE, v))
+    return e / (1.0 + e)
 
 
 @jit

@@ -29,7 +29,7 @@ from accel.kernels.activation.elements import (
     one_to_one,
     read_and_written,
 )
-from accel.kernels.activation.powers import logistic_parts
+from accel.kernels.activation.sigmoid import sigmoid_register
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
 
@@ -211,8 +211,8 @@ def silu_compiled(x, out):
 def silu_vector(x, out):
     """Compute ``x / (1 + exp(-x))`` with vector registers as values.
 
-    Removes the scalar function call, and the overflow: with the exponential still in pieces
-    (`logistic_parts`) no number is large. One pass, no branch.
+    Removes the scalar function call, and the overflow: ``e / (1 + e)`` with ``e = exp(x)``
+    loses no small result. One pass, no branch.
 
     Parameters
     ----------
@@ -273,8 +273,7 @@ def silu_threads(x, out):
 @register_jitable(forceinline=True)
 def silu_register(v):
     """Return ``v / (1 + exp(-v))`` of a register, in compiled code."""
-    s, d = logistic_parts(v)
-    return v * (s / d)
+    return v * sigmoid_register(v)
 
 
 @jit
