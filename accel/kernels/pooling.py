@@ -430,8 +430,8 @@ def fold_rows(V, largest, x, at, width, rows, line, to):
 
 
 @jit(inline="always")
-def fold_columns(V, largest, line, kernel, stride, out):
-    """Combine `kernel` numbers of a line for each place, the places `stride` apart.
+def fold_columns(V, largest, line, kernel, stride, scale, out):
+    """Combine `kernel` numbers of a line for each place, `stride` apart; scale sums.
 
     The usual windows have a loop of their own, of which the compiler makes registers of
     every second number.
@@ -441,20 +441,22 @@ def fold_columns(V, largest, line, kernel, stride, out):
             v = load(V, line, j)
             for s in range(1, kernel):
                 v = combined(largest, v, load(V, line, j + s))
-            store_first(out, j, v, out.size - j)
+            store_first(out, j, v if largest else v * scale, out.size - j)
     elif stride == 2 and kernel == 2:
         for j in range(out.size):
-            out[j] = combined_number(largest, line[2 * j], line[2 * j + 1])
+            pair = combined_number(largest, line[2 * j], line[2 * j + 1])
+            out[j] = pair if largest else pair * scale
     elif stride == 2 and kernel == 3:
         for j in range(out.size):
             pair = combined_number(largest, line[2 * j], line[2 * j + 1])
-            out[j] = combined_number(largest, pair, line[2 * j + 2])
+            three = combined_number(largest, pair, line[2 * j + 2])
+            out[j] = three if largest else three * scale
     else:
         for j in range(out.size):
             total = line[j * stride]
             for s in range(1, kernel):
                 total = combined_number(largest, total, line[j * stride + s])
-            out[j] = total
+            out[j] = total if largest else total * scale
 
 
 @jit(inline="always")
@@ -470,6 +472,9 @@ def pool_planes(V, largest, border, x, kernel, stride, padding, count, out, star
     # Registers of the last places may load beyond the line's end.
     line = aligned(width + 2 * padding + kernel + 2 * V.lanes, x)
     line[:] = border
+    # Dividing by a power of two is multiplying, to the last bit.
+    exact = count & (count - 1) == 0
+    scale = x.dtype.type(1 / count if exact else 1)
     for plane in range(start, stop):
         for i in range(down):
             top = i * stride - padding
@@ -478,8 +483,8 @@ def pool_planes(V, largest, border, x, kernel, stride, padding, count, out, star
             fold_rows(V, largest, pointer(x), at, width, last - first, line, padding)
             to = (plane * down + i) * across
             row = results[to : to + across]
-            fold_columns(V, largest, line, kernel, stride, row)
-            if count > 1:
+            fold_columns(V, largest, line, kernel, stride, scale, row)
+            if not exact:
                 divide(V, row, count)
 
 

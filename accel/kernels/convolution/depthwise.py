@@ -19,13 +19,33 @@ from numba import get_num_threads, prange
 
 from accel.kernels.activation import register_for
 from accel.kernels.convolution import shapes
-from accel.kernels.convolution.lines import aligned, copy_band, lines_of, taps_of
+from accel.kernels.convolution.lines import aligned
 from accel.kernels.inputs import blank, normal
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import broadcast, fma, jit, load, pointer, store_first, zeros
+from accel.simd import (
+    both,
+    broadcast,
+    elements_to_alignment,
+    fence,
+    first_lanes,
+    fma,
+    invert,
+    jit,
+    load,
+    load_first,
+    load_masked,
+    pointer,
+    store,
+    store_first,
+    store_streaming,
+    zeros,
+)
 
-#: Rows of results to compute from one copy of lines: it should stay in the first cache.
-BAND_ROWS = 32
+#: Rows of results to compute at a time: they should stay in the first cache.
+BAND_ROWS = 16
+
+#: Results of more bytes than the last cache holds are written past it.
+STREAM_BYTES = 1 << 23
 
 #: Below so many results threads cost more than they save.
 THREADS_PAY_RESULTS = 1 << 17
@@ -182,6 +202,8 @@ def depthwise_numpy(x, weight, stride, padding, out):
     """
     if weight.shape[1] != 1:
         raise ValueError("depthwise_conv2d: weight must be of shape (channels, 1, kernel, kernel)")
+    window = (weight.shape[0], x.shape[1], *weight.shape[2:])
+    shapes.check("depthwise_conv2d", x.shape, window, stride, padding, out.shape)
     x = shapes.padded(x, padding)
     height, width = out.shape[2:]
     product = np.empty_like(out)
@@ -259,68 +281,158 @@ def depthwise_compiled(x, weight, stride, padding, out):
 
 
 @jit
-def plane_results(V, room, step, where, taps, out, to, band, across):
-    """Compute `band` rows of one plane's results from lines, a register of places at a time."""
-    line = pointer(room)
-    for i in range(band):
-        for j in range(0, across, V.lanes):
-            at = i * step + j
-            total = zeros(V)
-            for t in range(taps.size):
-                total = fma(broadcast(V, taps[t]), load(V, line, at + where[t]), total)
-            store_first(out, to + i * across + j, total, across - j)
+def row_of_sums(V, x, at, width, top, bottom, column, taps, columns, room, count):
+    """Compute `count` neighbouring sums of one row of places, as if there were no stride.
+
+    Parameters
+    ----------
+    x, at, width : pointer, int, int
+        The image, where the row under the first tap begins, and how long rows are.
+    top, bottom, column : int
+        Rows of taps that meet the image, and the column under the first tap.
+    taps, columns : ndarray, int
+        The filter, and how many columns it has.
+    """
+    for j in range(0, count, V.lanes):
+        total = zeros(V)
+        for s in range(columns):
+            mask = lanes_inside(V, column + j + s, width)
+            for r in range(top, bottom):
+                seen = load_masked(V, x, at + r * width + column + j + s, mask)
+                total = fma(broadcast(V, taps[r * columns + s]), seen, total)
+        store(room, j, total)
+
+
+@jit(inline="always")
+def pick(room, stride, row):
+    """Copy every `stride`-th number; a loop of its own for two, which the compiler vectorises."""
+    if stride == 1:
+        for j in range(row.size):
+            row[j] = room[j]
+    elif stride == 2:
+        for j in range(row.size):
+            row[j] = room[2 * j]
+    else:
+        for j in range(row.size):
+            row[j] = room[stride * j]
 
 
 @jit
-def plane_of_three(V, room, step, taps, out, to, band, across):
-    """Compute as `plane_results` for 3 x 3 taps and no stride, each register down its column.
+def rows_of_three(V, x, plane, height, width, padding, taps, out, to, first, rows):
+    """Compute `rows` rows of one plane's results, for 3 x 3 taps and no stride.
 
-    Three results are under way at a time: the row just loaded is the last of one, the middle
-    of the next and the first of one more. So each row is loaded once per column of taps.
+    Each register goes down its column. Three results are under way at a time: the row just
+    loaded is the last of one, the middle of the next and the first of one more, so it is loaded
+    once for each column of taps. Masks keep loads inside the row.
     """
-    line = pointer(room)
+    across = width + 2 * padding - 2
     a0, a1, a2 = broadcast(V, taps[0]), broadcast(V, taps[1]), broadcast(V, taps[2])
     b0, b1, b2 = broadcast(V, taps[3]), broadcast(V, taps[4]), broadcast(V, taps[5])
     c0, c1, c2 = broadcast(V, taps[6]), broadcast(V, taps[7]), broadcast(V, taps[8])
+    top = first - padding
+    begin, end = max(top, 0), min(top + rows + 2, height)
     for j in range(0, across, V.lanes):
-        left, middle, right = load(V, line, j), load(V, line, j + 1), load(V, line, j + 2)
-        second = fma(right, a2, fma(middle, a1, left * a0))
-        at = j + step
-        left, middle, right = load(V, line, at), load(V, line, at + 1), load(V, line, at + 2)
-        first = fma(right, b2, fma(middle, b1, fma(left, b0, second)))
-        second = fma(right, a2, fma(middle, a1, left * a0))
-        for i in range(band):
-            at += step
-            left, middle, right = load(V, line, at), load(V, line, at + 1), load(V, line, at + 2)
-            done = fma(right, c2, fma(middle, c1, fma(left, c0, first)))
-            first = fma(right, b2, fma(middle, b1, fma(left, b0, second)))
-            second = fma(right, a2, fma(middle, a1, left * a0))
-            store_first(out, to + i * across + j, done, across - j)
+        column = j - padding
+        left_mask = lanes_inside(V, column, width)
+        middle_mask = lanes_inside(V, column + 1, width)
+        right_mask = lanes_inside(V, column + 2, width)
+        second, next_one = zeros(V), zeros(V)
+        for row in range(begin, end):
+            at = plane + row * width + column
+            left = load_masked(V, x, at, left_mask)
+            middle = load_masked(V, x, at + 1, middle_mask)
+            right = load_masked(V, x, at + 2, right_mask)
+            done = fma(right, c2, fma(middle, c1, fma(left, c0, second)))
+            second = fma(right, b2, fma(middle, b1, fma(left, b0, next_one)))
+            next_one = fma(right, a2, fma(middle, a1, left * a0))
+            if row >= top + 2:
+                store_first(out, to + (row - top - 2) * across + j, done, across - j)
+        # Rows of zeros below the image: they add nothing.
+        if end < top + rows + 2:
+            store_first(out, to + (end - top - 2) * across + j, second, across - j)
+        if end + 1 < top + rows + 2:
+            store_first(out, to + (end - top - 1) * across + j, next_one, across - j)
+
+
+@jit(inline="always")
+def lanes_inside(V, column, width):
+    """Return which lanes of a register that begins at this column lie in a row."""
+    return both(first_lanes(V, width - column), invert(first_lanes(V, -column)))
 
 
 @jit
-def depthwise_planes(V, x, weight, stride, padding, out, start, stop):
-    """Compute planes `start` to `stop` of all planes of all images."""
-    batch, channels, height, width = x.shape
+def stream(V, room, count, out, to):
+    """Copy numbers to where nobody will read them soon: past the caches."""
+    source = pointer(room)
+    head = min(count, elements_to_alignment(V, out, to))
+    store_first(out, to, load_first(V, source, 0, head), head)
+    whole = head + (count - head) // V.lanes * V.lanes
+    for i in range(head, whole, V.lanes):
+        store_streaming(out, to + i, load(V, source, i))
+    rest = load_first(V, source, whole, count - whole)
+    store_first(out, to + whole, rest, count - whole)
+
+
+@jit
+def planes_of_three(V, x, weight, padding, out, start, stop):
+    """Compute planes `start` to `stop` for 3 x 3 taps and no stride."""
+    channels, height, width = x.shape[1:]
     down, across = out.shape[2:]
-    planes = x.reshape(batch * channels, 1, height, width)
-    three = weight.shape[2] == 3 and weight.shape[3] == 3 and stride == 1
-    band = min(down, BAND_ROWS)
-    room = aligned(lines_of(band, planes, weight, stride, padding, out).plane + 2 * V.lanes, x)
+    streams = out.size * out.itemsize > STREAM_BYTES
+    room = aligned(BAND_ROWS * across + V.lanes, x)
     for plane in range(start, stop):
         taps = weight[plane % channels].reshape(-1)
-        for first in range(0, down, band):
-            count = min(band, down - first)
-            lines = lines_of(count, planes, weight, stride, padding, out)
-            copy_band(V, planes, plane, first, count, weight, stride, padding, lines, room)
+        source = plane * height * width
+        for first in range(0, down, BAND_ROWS):
+            rows = min(BAND_ROWS, down - first)
             to = (plane * down + first) * across
-            if three:
-                plane_of_three(V, room, lines.step, taps, pointer(out), to, count, across)
-            else:
-                where = taps_of(lines, weight, stride)
-                plane_results(
-                    V, room, lines.step, where, taps, pointer(out), to, count, across
+            if streams:
+                rows_of_three(
+                    V, pointer(x), source, height, width, padding, taps, pointer(room), 0, first, rows
                 )
+                stream(V, room, rows * across, pointer(out), to)
+            else:
+                rows_of_three(
+                    V, pointer(x), source, height, width, padding, taps, pointer(out), to, first, rows
+                )
+    if streams:
+        fence()
+
+
+@jit
+def planes_of_any(V, x, weight, stride, padding, out, start, stop):
+    """Compute planes `start` to `stop` for any filter and stride, a row at a time."""
+    channels, height, width = x.shape[1:]
+    rows, columns = weight.shape[2:]
+    down, across = out.shape[2:]
+    results = out.reshape(-1)
+    count = (across - 1) * stride + 1
+    room = aligned(count + V.lanes, x)
+    for plane in range(start, stop):
+        taps = weight[plane % channels].reshape(-1)
+        for i in range(down):
+            first = i * stride - padding
+            row_of_sums(
+                V, pointer(x), (plane * height + first) * width, width, max(0, -first),
+                min(rows, height - first), -padding, taps, columns, room, count,
+            )  # fmt: skip
+            to = (plane * down + i) * across
+            pick(room, stride, results[to : to + across])
+
+
+@jit
+def some_planes(x, weight, stride, padding, out, start, stop):
+    """Compute planes `start` to `stop` in the way that suits the filter."""
+    if is_of_three(weight, stride, padding):
+        planes_of_three(register_for(x), x, weight, padding, out, start, stop)
+    else:
+        planes_of_any(register_for(x), x, weight, stride, padding, out, start, stop)
+
+
+@jit(inline="always")
+def is_of_three(weight, stride, padding):
+    """Tell whether filters are 3 x 3, go to every place, and see at least one row of an image."""
+    return weight.shape[2] == 3 and weight.shape[3] == 3 and stride == 1 and padding <= 1
 
 
 @register(
@@ -356,10 +468,7 @@ def depthwise_vector(x, weight, stride, padding, out):
     """
     check_depthwise(x, weight, stride, padding, out)
     if out.size > 0:
-        planes = x.shape[0] * x.shape[1]
-        depthwise_planes(
-            register_for(x), x, weight, stride, padding, out, np.int64(0), planes
-        )
+        some_planes(x, weight, stride, padding, out, np.int64(0), x.shape[0] * x.shape[1])
 
 
 @register(
@@ -391,4 +500,4 @@ def depthwise_in_parts(x, weight, stride, padding, out, parts):
     for task in prange(parts):
         part = np.int64(task)
         first, stop = part * planes // parts, (part + 1) * planes // parts
-        depthwise_planes(register_for(x), x, weight, stride, padding, out, first, stop)
+        some_planes(x, weight, stride, padding, out, first, stop)

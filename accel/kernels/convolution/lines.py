@@ -188,6 +188,9 @@ def copy_row(V, x, begin, width, column, stride, inside, room, at, length):
             store(room, at + m, load(V, x, begin + m))
         rest = load_first(V, x, begin + whole, high - whole)
         store_first(room, at + whole, rest, high - whole)
+    elif stride == 2:  # a loop of its own, of which the compiler makes registers
+        for m in range(low, high):
+            room[at + m] = x[begin + m * 2]
     else:
         for m in range(low, high):
             room[at + m] = x[begin + m * stride]

@@ -136,6 +136,7 @@ def conv2d_im2col(x, weight, stride, padding, out):
     """
     if not out.flags.c_contiguous:
         raise ValueError("conv2d: out must be contiguous; write to out.copy()")
+    shapes.check("conv2d", x.shape, weight.shape, stride, padding, out.shape)
     batch, channels = x.shape[:2]
     filters, height, width = out.shape[1:]
     rows, columns = weight.shape[2:]

@@ -215,6 +215,11 @@ def conv2d_nchwc_taps(x, weight, stride, padding, out):
     ----
     ``2 kernel**2 channels`` FLOPs per result; a temporary as large as a block of `out`.
     """
+    first = [(shape[0], shape[1] * shape[4], *shape[2:4]) for shape in (x.shape, out.shape)]
+    window = (
+        weight.shape[0] * weight.shape[5], weight.shape[1] * weight.shape[4], *weight.shape[2:4]
+    )  # fmt: skip
+    shapes.check("conv2d_nchwc", first[0], window, stride, padding, first[1])
     x = shapes.padded(x, padding)
     blocks, rows, columns = weight.shape[1:4]
     height, width = out.shape[2:4]

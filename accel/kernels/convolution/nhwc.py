@@ -133,8 +133,11 @@ def conv2d_nhwc_im2col(x, weight, stride, padding, out):
     """
     if not out.flags.c_contiguous:
         raise ValueError("conv2d_nhwc: out must be contiguous; write to out.copy()")
-    batch, channels = x.shape[0], x.shape[3]
+    batch, _, _, channels = x.shape
     height, width, filters = out.shape[1:]
+    first = [(shape[0], shape[3], shape[1], shape[2]) for shape in (x.shape, out.shape)]
+    window = (weight.shape[3], weight.shape[2], *weight.shape[:2])
+    shapes.check("conv2d_nhwc", first[0], window, stride, padding, first[1])
     rows, columns = weight.shape[:2]
     places, depth = batch * height * width, rows * columns * channels
     if (rows, columns, stride, padding) == (1, 1, 1, 0):

@@ -91,6 +91,24 @@ def of(
     )
 
 
+def check(op: str, x, weight, stride: int, padding: int, out) -> None:
+    """Refuse shapes, channels first, that do not fit together.
+
+    Raises
+    ------
+    ValueError
+        Naming the shape that `out` should have, if it is that.
+    """
+    if stride < 1 or padding < 0:
+        raise ValueError(f"{op}: stride must be at least 1 and padding at least 0")
+    if x[1] != weight[1]:
+        raise ValueError(f"{op}: weight must have {x[1]} channels as x has, not {weight[1]}")
+    sides = (places(x[at], weight[at], stride, padding) for at in (2, 3))
+    expected = (x[0], weight[0], *sides)
+    if tuple(out) != expected:
+        raise ValueError(f"{op}: out must be of shape {expected}, channels first, not {tuple(out)}")
+
+
 def inputs(dtype: str, stride: int = 1, padding: int = 0, **sizes) -> tuple:
     """Return ``(x, weight, stride, padding, out)``, channels first."""
     x, weight, out = of(stride=stride, padding=padding, **sizes)
