@@ -82,6 +82,9 @@ FAMILIES = {
     "histogram": "accel.kernels.gather",
     "panels": "accel.kernels.register_tiles",
     "larger": "accel.kernels.allocation",
+    "row_sums": "accel.kernels.tables",
+    "lengths": "accel.kernels.tables",
+    "image_layouts": "accel.kernels.image_layouts",
 }
 
 
