@@ -124,7 +124,7 @@ def _measure_one(request: Request, task: Task, outcome: Outcome, folder: Path) -
 
 def failing(message: str, names: Sequence[str]) -> str | None:
     """Return the library that an experiment's failure names; None if it is not one of these."""
-    found = re.search(r": kernel (\S+)[ :]", message)
+    found = re.search(r": kernel ([^\s:]+)", message)
     return found[1] if found and found[1] in names else None
 
 

@@ -64,6 +64,16 @@ def goal_table(found: Sequence[Goal]) -> Table:
     return Table("The goals, and what this run says", headers, rows)
 
 
+def goal_lines(found: Sequence[Goal]) -> list[str]:
+    """Return the goals as lines for a terminal, where the table would be too narrow to read."""
+    lines = []
+    for goal in found:
+        details = [goal.found, f"worst {goal.worst}" if goal.worst else "", goal.remark]
+        told = "; ".join(filter(None, details))
+        lines.append(f"{goal.verdict.upper()}: {goal.what}: {goal.wanted}" + f" ({told})" * bool(told))
+    return lines
+
+
 def goal_sentence(found: Sequence[Goal]) -> Sentence:
     """Say how many goals are met, which are not, and which were not measured."""
     met = [goal for goal in found if goal.verdict == "met"]
@@ -74,7 +84,7 @@ def goal_sentence(found: Sequence[Goal]) -> Sentence:
         named = "; ".join(f"{goal.what}: {goal.wanted}, worst {goal.worst}" for goal in missed)
         text += f" Not met: {named}."
     if open_:
-        text += f" Not measured: {len(open_)}."
+        text += f" {len(open_)} were not measured."
     return Sentence(text)
 
 
@@ -191,10 +201,10 @@ def stability_sentence(bench: Bench) -> Sentence:
 
 
 def tables(bench: Bench) -> list[Table]:
-    """Return all tables of a run, in the order they are read."""
+    """Return all tables of a run but that of the goals, in the order they are read."""
     found = [library_table(bench), *(operation_table(bench, entry) for entry in bench.entries)]
     if bench.entries:
-        found += [group_table(bench), goal_table(goals(bench))]
+        found.append(group_table(bench))
     if bench.accuracy:
         found.append(accuracy_table(bench))
     if bench.first_calls:

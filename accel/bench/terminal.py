@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table as RichTable
 
 from accel.bench import progress, report, running
+from accel.bench.goals import goals
 from accel.bench.measuring import Request
 from accel.bench.results import Bench
 from accel.timing.report import Table
@@ -37,7 +38,8 @@ class Bar:
         return self
 
     def __exit__(self, *error) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def step(self, what: str, done: int) -> None:
         """Say what begins, after `done` steps."""
@@ -72,6 +74,9 @@ def show(bench: Bench, console: Console) -> None:
     for table in report.tables(bench):
         console.print(drawn(table))
         console.print()
+    for line in report.goal_lines(goals(bench)) if bench.entries else ():
+        console.print(line, markup=False)
+    console.print()
     for sentence in report.sentences(bench):
         console.print(sentence.replace("`", ""), markup=False)
 
