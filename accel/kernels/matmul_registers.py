@@ -51,6 +51,7 @@ class Family(NamedTuple):
     one: Tile
     narrow: Tile  # one register wide
     half: Tile  # half a register
+    square: Tile  # to transpose while packing
 
 
 class Finish(NamedTuple):
@@ -67,7 +68,9 @@ def family_of(tile: Tile) -> Family:
     full = tile.vector
     half = vector(full.dtype, max(2, full.lanes // 2))
     lower = (Tile(full, min(rows, tile.rows), tile.vectors) for rows in (4, 2, 1))
-    return Family(tile, *lower, Tile(full, tile.rows, 1), Tile(half, tile.rows, 1))
+    narrower = (Tile(kind, tile.rows, 1) for kind in (full, half))
+    side = min(8, full.lanes)
+    return Family(tile, *lower, *narrower, Tile(vector(full.dtype, side), side, 1))
 
 
 @jit(inline="always", error_model="numpy")

@@ -46,9 +46,10 @@ import numba
 import numpy as np
 from numba import types
 
+from accel.kernels.matmul_packing import pack
 from accel.kernels.matmul_registers import NOTHING, Finish, family_of, strips
 from accel.kernels.matmul_vectors import Matrix, dots, empty, itemsize, part, sums, transposed
-from accel.simd import Tile, jit, load, load_first, pointer, store, store_first, vector
+from accel.simd import Tile, jit, pointer, vector
 
 #: Sizes of blocks. A packed block of `a` takes at most 384 KiB, a packed strip of `b`
 #: 128 KiB: together they fit a second-level cache of 512 KiB or more. All of the packed
@@ -225,50 +226,15 @@ def _blocks(F, m, k, n, a, b, out, plan, finish, room, rooms):
             depth = min(plan.depth, k - p)
             kind = finish.kind if p + depth == k else NOTHING
             b_block = part(b, p, j)
-            pack(T.vector, T.columns, depth, b_block, straight, columns, memory, rooms.b)
+            pack(F.square, T.vector, T.columns, depth, b_block, straight, columns, memory, rooms.b)
             for i in range(0, m, plan.rows):
                 rows = min(plan.rows, m - i)
                 bands, step = part(a, i, p), T.rows * a.row
                 if not plan.a_in_place:
-                    pack(T.vector, T.rows, depth, transposed(bands), 0, rows, memory, rooms.a)
+                    bands = transposed(bands)
+                    pack(F.square, T.vector, T.rows, depth, bands, 0, rows, memory, rooms.a)
                     bands, step = Matrix(memory, rooms.a, 1, T.rows + 0), T.rows * depth
                 strips(
                     F, rows, depth, columns, bands, step, b_block, straight, b_packed,
                     part(out, i, j), p == 0, Finish(kind, finish.bias, finish.at + j), spare,
                 )  # fmt: skip
-
-
-@jit(error_model="numpy")
-def pack(V, width, depth, x, start, stop, packed, at):
-    """Copy columns `start` to `stop` of a block, `width` by `width`, row after row.
-
-    A last, narrower group is filled up with zeros, so that tiles need no special case.
-    Memory is read in the order in which it lies: whole rows of the block where rows are
-    contiguous, else one group of columns at a time, which suits contiguous columns.
-    """
-    if x.column == 1:
-        for p in range(depth):
-            for j in range(start, stop, width):
-                source = x.at + p * x.row + j
-                to = at + (j - start) * depth + p * width
-                if j + width <= stop and width % V.lanes == 0:
-                    for c in range(0, width, V.lanes):
-                        store(packed, to + c, load(V, x.data, source + c))
-                else:
-                    for c in range(0, width, V.lanes):
-                        v = load_first(V, x.data, source + c, stop - j - c)
-                        store_first(packed, to + c, v, width - c)
-        return
-    for j in range(start, stop, width):
-        filled = min(width, stop - j)
-        eights = filled // 8 * 8
-        for p in range(depth):
-            source = x.at + p * x.row + j * x.column
-            to = at + (j - start) * depth + p * width
-            for c in range(0, eights, 8):
-                for lane in range(8):  # a number the compiler knows: it unrolls this
-                    packed[to + c + lane] = x.data[source + (c + lane) * x.column]
-            for c in range(eights, filled):
-                packed[to + c] = x.data[source + c * x.column]
-            for c in range(filled, width):
-                packed[to + c] = 0
