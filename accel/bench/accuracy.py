@@ -146,7 +146,8 @@ def errors(got: np.ndarray, expected: np.ndarray, dtype: str) -> tuple[float, fl
     if not finite.any():
         return 0.0, 0.0
     error = np.abs(found[finite] - right[finite])
-    return float((error / _unit(expected, right[finite], dtype)).max()), _beside(error, right[finite])
+    units = error / _unit(expected, right[finite], dtype)
+    return float(units.max()), _beside(error, right[finite])
 
 
 def _unit(expected: np.ndarray, right: np.ndarray, dtype: str) -> np.ndarray:

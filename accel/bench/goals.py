@@ -7,24 +7,26 @@ that was unstable is not used, and is counted.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from accel.bench.planning import OURS
 from accel.bench.results import Bench, Measured
-from accel.timing.cost import bound, of, share_of_roof
-from accel.timing.roofs import RoofError, Roofs
-from accel.timing.stats import Interval
-from accel.timing.words import NO_BREAK, duration, factor, number
+from accel.bench.shares import (
+    Point,
+    geometric_mean,
+    label,
+    peak_share,
+    percent,
+    ratios,
+    writing_share,
+)
+from accel.timing.words import duration, factor, number
 
 VERDICTS = ("met", "not met", "not measured")
 
 #: Groups that wait for memory: their goals are bandwidth far out, and lead within caches.
 MEMORY_BOUND = ("elementwise", "normalisation", "optimizer", "layout")
-
-#: Probes that write as well as read, as these operations do.
-WRITING = ("copy", "triad", "streaming")
 
 #: Smallest side of a product of matrices that must come near the peak.
 LARGE_SIDE = 1024
@@ -63,14 +65,6 @@ class Goal:
     remark: str
 
 
-@dataclass(frozen=True)
-class Point:
-    """One number of one case."""
-
-    label: str
-    value: float
-
-
 def goals(bench: Bench) -> list[Goal]:
     """Return every goal, in the order of the table that set them."""
     everyone = max((entry.threads for entry in bench.entries), default=1)
@@ -83,89 +77,6 @@ def goals(bench: Bench) -> list[Goal]:
         _accuracy_goal(bench),
         _first_call_goal(bench),
     ]
-
-
-# --- points --------------------------------------------------------------------------------------
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    """Return the geometric mean, the mean of ratios that no choice of numerator changes.
-
-    Raises
-    ------
-    ValueError
-        If there are no values.
-    """
-    if not values:
-        raise ValueError("a geometric mean needs at least one value, got none")
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
-def label(measured: Measured) -> str:
-    """Return a case in words: ``relu, n=4096, dtype=float32``."""
-    entry = measured.entry
-    many = f", {entry.threads} threads" if entry.threads > 1 else ""
-    return f"{entry.operation}, {measured.case.label}{many}"
-
-
-def ratios(cases: Iterable[Measured], rival: str) -> list[Point]:
-    """Return the speed-up over a rival in each case that has it and was stable."""
-    return [
-        Point(label(each), each.case.speedup(OURS, rival).value)
-        for each in cases
-        if rival in each.case.kernels and each.case.stable
-    ]
-
-
-def roof_share(measured: Measured, roofs: Roofs | None) -> Interval | None:
-    """Return what our kernel reached of the roof above a case; None where there is none.
-
-    Below the slanted part of the roof, or without FLOPs, it is a share of bandwidth.
-
-    Raises
-    ------
-    RoofError
-        If it lies above: then a declared count, or the roof, is wrong.
-    """
-    case, threads = measured.case, measured.entry.threads
-    if roofs is None or case.compulsory_bytes == 0 or threads not in roofs.threads():
-        return None
-    if case.flops and measured.entry.dtype not in ("float32", "float64"):
-        return None
-    if case.flops and bound(of(case), roofs, measured.entry.dtype, threads) == "arithmetic":
-        return share_of_roof(case, OURS, roofs, threads)
-    return _over(case.gigabytes_per_second(OURS), roofs.bandwidth_gbs(case.compulsory_bytes, threads=threads))
-
-
-def writing_share(measured: Measured, roofs: Roofs) -> Interval:
-    """Return the share of the best bandwidth of a probe that reads and writes."""
-    case, threads = measured.case, measured.entry.threads
-    found = [
-        roofs.bandwidth_gbs(case.compulsory_bytes, probe, threads)
-        for probe in roofs.probes(threads)
-        if probe in WRITING
-    ]
-    best = max(found, key=lambda interval: interval.value)
-    return _over(case.gigabytes_per_second(OURS), best)
-
-
-def _over(reached: Interval, roof: Interval) -> Interval:
-    coverage = max(0.0, reached.coverage + roof.coverage - 1)
-    return Interval(
-        reached.value / roof.value, reached.low / roof.high, reached.high / roof.low, coverage
-    )
-
-
-def peak_share(measured: Measured, roofs: Roofs) -> float:
-    """Return the share of the arithmetic peak, whichever roof is the lower one."""
-    entry = measured.entry
-    peak = roofs.peak_gflops(entry.dtype, entry.threads).value
-    return measured.case.gflops(OURS).value / peak
-
-
-def percent(share: float) -> str:
-    """Return a share as ``91.2 %``."""
-    return f"{number(100 * share)}{NO_BREAK}%"
 
 
 # --- verdicts ------------------------------------------------------------------------------------
@@ -362,22 +273,24 @@ def _accuracy_goal(bench: Bench) -> Goal:
     for row in bench.accuracy:
         if "ulp" in row:
             by_case.setdefault((row["operation"], row["dtype"]), {})[row["competitor"]] = row
-    points = []
-    for (operation, dtype), found in by_case.items():
-        reference = found.get("PyTorch") or found.get("NumPy")
-        if OURS in found and reference is not None:
-            points.append(
-                (f"{operation}, {dtype}", found[OURS]["ulp"], reference["ulp"], reference["competitor"])
-            )
-    if not points:
+    judged_by = [
+        (f"{operation}, {dtype}", found[OURS]["ulp"], found.get("PyTorch") or found["NumPy"])
+        for (operation, dtype), found in by_case.items()
+        if OURS in found and ("PyTorch" in found or "NumPy" in found)
+    ]
+    if not judged_by:
         return Goal(what, wanted, "", "", "not measured", "no errors were measured")
-    lost = [point for point in points if point[1] > max(point[2], FAITHFUL_ULP)]
-    name, ours, theirs, rival = max(points, key=lambda point: point[1] / max(point[2], FAITHFUL_ULP))
+
+    def beside(one) -> float:
+        return one[1] / max(one[2]["ulp"], FAITHFUL_ULP)
+
+    lost = [one for one in judged_by if beside(one) > 1]
+    name, ours, theirs = max(judged_by, key=beside)
     return Goal(
         what,
         wanted,
-        f"{len(points) - len(lost)} of {len(points)} operations",
-        f"{number(ours)} ULP where {rival} has {number(theirs)} ({name})",
+        f"{len(judged_by) - len(lost)} of {len(judged_by)} operations",
+        f"{number(ours)} ULP where {theirs['competitor']} has {number(theirs['ulp'])} ({name})",
         "not met" if lost else "met",
         f"an error up to {FAITHFUL_ULP:g} ULP is as good as the type",
     )
@@ -398,12 +311,3 @@ def _first_call_goal(bench: Bench) -> Goal:
         "met" if fast == len(known) else "not met",
         "beside loading Numba, once per process",
     )
-
-
-def share_or_reason(measured: Measured, roofs: Roofs | None) -> str:
-    """Return the share of the roof in words, or that it cannot be right."""
-    try:
-        share = roof_share(measured, roofs)
-    except RoofError:
-        return "above it"
-    return "–" if share is None else percent(share.value)

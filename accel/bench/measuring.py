@@ -64,7 +64,9 @@ def folder_of(request: Request) -> Path:
     return Path(base) / "bench" / (request.profile + ("-peers" if request.peers else ""))
 
 
-def measure(request: Request, told: Callable[[str, int], None] = lambda what, done: None) -> Outcome:
+def measure(
+    request: Request, told: Callable[[str, int], None] = lambda what, done: None
+) -> Outcome:
     """Measure every task of a request.
 
     Parameters

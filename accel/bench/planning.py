@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-
 from accel.kernels import best, case, operation
 from accel.kernels.registry import FAMILIES, Kernel
 from accel.timing import machine
@@ -100,7 +99,9 @@ def tasks(
             f"no operation {', '.join(unknown)}; there are {', '.join(sorted(FAMILIES))}"
         )
     if threads is not None and not 1 <= threads <= cores():
-        raise RequestError(f"--threads must be 1 to {cores()}, as many as there are cores, not {threads}")
+        raise RequestError(
+            f"--threads must be 1 to {cores()}, as many as there are cores, not {threads}"
+        )
     for dtype in dtypes:
         _check_dtype(dtype)
     found = []

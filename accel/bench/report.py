@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from accel.bench.goals import (
-    Goal,
-    geometric_mean,
-    goals,
-    ratios,
-    share_or_reason,
-)
+from accel.bench.goals import Goal, goals
 from accel.bench.planning import OURS
 from accel.bench.results import Bench, Entry, Measured
-from accel.timing.report import Sentence, Table, code, times
+from accel.bench.shares import geometric_mean, ratios, share_or_reason
+from accel.timing.report import Sentence, Table, times
 from accel.timing.words import count, duration, factor, listed, number
 
 #: Where cases lie, in the order of a table.
@@ -65,12 +60,13 @@ def goal_table(found: Sequence[Goal]) -> Table:
 
 
 def goal_lines(found: Sequence[Goal]) -> list[str]:
-    """Return the goals as lines for a terminal, where the table would be too narrow to read."""
+    """Return the goals as lines, for a terminal in which the table is too narrow to read."""
     lines = []
     for goal in found:
         details = [goal.found, f"worst {goal.worst}" if goal.worst else "", goal.remark]
         told = "; ".join(filter(None, details))
-        lines.append(f"{goal.verdict.upper()}: {goal.what}: {goal.wanted}" + f" ({told})" * bool(told))
+        line = f"{goal.verdict.upper()}: {goal.what}: {goal.wanted}"
+        lines.append(f"{line} ({told})" if told else line)
     return lines
 
 

@@ -23,11 +23,13 @@ class Bar:
     Without a terminal, a line for each step that begins.
     """
 
-    def __init__(self, console: Console, steps: int, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, console: Console, steps: int, clock: Callable[[], float] = time.monotonic
+    ):
         self._console, self._clock, self._begun = console, clock, clock()
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=30),
-            TimeElapsedColumn(), TextColumn("{task.fields[left]}"), console=console, transient=True,
+            SpinnerColumn(), TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30), TimeElapsedColumn(), TextColumn("{task.fields[left]}"), console=console, transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("", total=steps, left="")
         self._what, self._done, self._steps = "", 0.0, steps
@@ -83,7 +85,9 @@ def show(bench: Bench, console: Console) -> None:
 
 def drawn(table: Table) -> RichTable:
     """Return a table as the terminal draws it, to its width."""
-    drawing = RichTable(title=table.caption, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawing = RichTable(
+        title=table.caption, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column, header in enumerate(table.headers):
         right = table._numeric(column)
         drawing.add_column(header, justify="right" if right else "left", overflow="fold")

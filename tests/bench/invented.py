@@ -57,7 +57,9 @@ def bench(*entries, roofs=True, **changes):
         "skipped": [{"operation": "chain", "reason": "it does not say which sizes to measure"}],
         "accuracy": [],
         "first_calls": [],
-        "roofs": {"peak": ceilings.peak.data, "bandwidth": ceilings.bandwidth.data} if roofs else None,
+        "roofs": None,
         "removed_overrides": {},
     }
+    if roofs:
+        data["roofs"] = {"peak": ceilings.peak.data, "bandwidth": ceilings.bandwidth.data}
     return Bench({**data, **changes})

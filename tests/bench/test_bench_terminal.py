@@ -49,7 +49,8 @@ def test_a_run_is_shown_whole(console):
 
 def test_brackets_are_text_and_no_markup(console):
     dropped = {"JAX": "wrong answer: element [0, 1] is [red]"}
-    terminal.show(invented.bench(invented.entry("relu", [invented.case()], dropped=dropped)), console)
+    entry = invented.entry("relu", [invented.case()], dropped=dropped)
+    terminal.show(invented.bench(entry), console)
     assert "element [0, 1] is [red]" in " ".join(console.file.getvalue().split())
 
 

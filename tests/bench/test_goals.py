@@ -4,7 +4,9 @@ import invented
 import pytest
 
 from accel.bench import goals as judging
-from accel.bench.goals import Point, geometric_mean, goals, judged
+from accel.bench import shares
+from accel.bench.goals import goals, judged
+from accel.bench.shares import Point, geometric_mean
 from accel.timing.roofs import RoofError
 from accel.timing.words import factor
 
@@ -179,12 +181,12 @@ def test_a_share_above_the_roof_is_said_and_not_clipped():
     made = invented.case({"accel": 1e5}, flops=10**9, compulsory_bytes=10**4)
     (measured,) = invented.bench(invented.entry("x", [made])).cases
     with pytest.raises(RoofError):
-        judging.roof_share(measured, invented.bench().roofs)
-    assert judging.share_or_reason(measured, invented.bench().roofs) == "above it"
+        shares.roof_share(measured, invented.bench().roofs)
+    assert shares.share_or_reason(measured, invented.bench().roofs) == "above it"
 
 
 @pytest.mark.parametrize("changes", [{"compulsory_bytes": 0}, {"dtype": "int64", "flops": 10}])
 def test_where_there_is_no_roof_there_is_no_share(changes):
     (measured,) = invented.bench(invented.entry("x", [invented.case(**changes)])).cases
-    assert judging.roof_share(measured, invented.bench().roofs) is None
-    assert judging.share_or_reason(measured, None) == "–"
+    assert shares.roof_share(measured, invented.bench().roofs) is None
+    assert shares.share_or_reason(measured, None) == "–"

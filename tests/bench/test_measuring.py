@@ -79,7 +79,8 @@ def test_what_cannot_be_measured_is_skipped_and_the_rest_is_not(here, monkeypatc
     monkeypatch.setattr(experiment, "run", failing())
     tasks = [Task("chain", "float32", 1), RELU]
     told = []
-    outcome = measuring.measure(Request(tasks, "quick"), lambda what, done: told.append((what, done)))
+    request = Request(tasks, "quick")
+    outcome = measuring.measure(request, lambda what, done: told.append((what, done)))
     assert [one["operation"] for one in outcome.skipped] == ["chain"]
     assert [entry["operation"] for entry in outcome.entries] == ["relu"]
     assert told == [("the libraries that are here", 0), ("relu, float32, 1 thread", 1)]
