@@ -16,7 +16,9 @@ from __future__ import annotations
 import numpy as np
 
 from accel.kernels.inputs import blank
+from accel.kernels.layout.cores import ALONE_BYTES, bands, everywhere
 from accel.kernels.layout.moves import by_blocks, by_buffer, by_element
+from accel.kernels.layout.registers import STREAM_FROM, by_registers
 from accel.kernels.layout.values import TYPES, numbers
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
@@ -324,6 +326,92 @@ def nchw_to_nchwc_blocked(x, out):
 
 
 @register(
+    "nchw_to_nchwc",
+    name="vector",
+    instrument="compiled",
+    story="squares of registers: removes single elements, and zeros written by themselves",
+    tags=("ladder", "best"),
+)
+@jit
+def nchw_to_nchwc_vector(x, out):
+    """Put channels into blocks, each transposed in registers, as by `transpose_vector`.
+
+    Removes the moves of single elements, and the pass that writes zeros: a ragged block is
+    a square of registers some of which are zero.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, channels, height, width), float32 or float64, contiguous
+    out : ndarray, shape (batch, blocks, height, width, block), contiguous
+        Overwritten; missing channels are zero.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As `transpose_vector`.
+    """
+    batch, channels, height, width = x.shape
+    blocks, block = out.shape[1], out.shape[4]
+    if out.shape != (batch, -(-channels // max(block, 1)), height, width, block):
+        raise ValueError("nchw_to_nchwc: out must have shape (batch, blocks, height, width, block)")
+    pixels, source, target = height * width, x.reshape(-1), out.reshape(-1)
+    streaming = x.nbytes + out.nbytes >= STREAM_FROM
+    for image in range(batch):
+        for b in range(blocks):
+            at = (image * channels + b * block) * pixels
+            to = (image * blocks + b) * block * pixels
+            there = min(block, channels - b * block)
+            by_registers(source, at, pixels, target, to, block, there, pixels, block, streaming)
+
+
+@register(
+    "nchw_to_nchwc",
+    name="threads",
+    instrument="compiled",
+    story="all cores, each with some of the lines",
+    tags=("threads",),
+)
+def nchw_to_nchwc_threads(x, out):
+    """Put channels into blocks on all cores.
+
+    Removes idle cores: each takes some of the lines. Small arrays stay on one core, before
+    anything is compiled for more.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, channels, height, width), float32 or float64, contiguous
+    out : ndarray, shape (batch, blocks, height, width, block), contiguous
+        Overwritten; missing channels are zero.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As the one-core kernel, divided by the cores, and microseconds to start them.
+    """
+    batch, channels, height, width = x.shape
+    _, blocks, *_, block = out.shape
+    fits = out.shape == (batch, -(-channels // max(block, 1)), height, width, block)
+    if x.nbytes + out.nbytes < ALONE_BYTES or not fits:
+        nchw_to_nchwc_vector(x, out)
+        return
+    pixels, (image, b) = height * width, np.indices((batch, blocks)).reshape(2, -1)
+    at = (image * channels + b * block) * pixels
+    to = (image * blocks + b) * block * pixels
+    there = np.minimum(block, channels - b * block)
+    table = bands(at, to, there, pixels, pixels, block, x.itemsize)
+    streaming = x.nbytes + out.nbytes >= STREAM_FROM
+    everywhere(x.reshape(-1), pixels, out.reshape(-1), block, table, block, streaming)
+
+
+@register(
     "nchwc_to_nchw",
     name="loop",
     instrument="interpreter",
@@ -475,3 +563,88 @@ def nchwc_to_nchw_buffered(x, out):
             to = (image * channels + b * block) * pixels
             there = min(block, channels - b * block)
             by_buffer(source, at, block, target, to, pixels, pixels, there)
+
+
+@register(
+    "nchwc_to_nchw",
+    name="vector",
+    instrument="compiled",
+    story="squares of registers: removes the buffer",
+    tags=("ladder", "best"),
+)
+@jit
+def nchwc_to_nchw_vector(x, out):
+    """Take channels out of blocks, each transposed in registers, as by `transpose_vector`.
+
+    Removes the buffer.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, blocks, height, width, block), float32 or float64, contiguous
+    out : ndarray, shape (batch, channels, height, width), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As `transpose_vector`.
+    """
+    batch, blocks, height, width, block = x.shape
+    channels = out.shape[1]
+    if x.shape != (out.shape[0], -(-channels // max(block, 1)), out.shape[2], out.shape[3], block):
+        raise ValueError("nchwc_to_nchw: x must have shape (batch, blocks, height, width, block)")
+    pixels, source, target = height * width, x.reshape(-1), out.reshape(-1)
+    streaming = x.nbytes + out.nbytes >= STREAM_FROM
+    for image in range(batch):
+        for b in range(blocks):
+            at = (image * blocks + b) * block * pixels
+            to = (image * channels + b * block) * pixels
+            there = min(block, channels - b * block)
+            by_registers(source, at, block, target, to, pixels, pixels, there, pixels, streaming)
+
+
+@register(
+    "nchwc_to_nchw",
+    name="threads",
+    instrument="compiled",
+    story="all cores, each with some of the lines",
+    tags=("threads",),
+)
+def nchwc_to_nchw_threads(x, out):
+    """Take channels out of blocks on all cores.
+
+    Removes idle cores: each takes some of the lines. Small arrays stay on one core, before
+    anything is compiled for more.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, blocks, height, width, block), float32 or float64, contiguous
+    out : ndarray, shape (batch, channels, height, width), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As the one-core kernel, divided by the cores, and microseconds to start them.
+    """
+    batch, blocks, height, width, block = x.shape
+    channels = out.shape[1]
+    fits = x.shape == (out.shape[0], -(-channels // max(block, 1)), *out.shape[2:], block)
+    if x.nbytes + out.nbytes < ALONE_BYTES or not fits:
+        nchwc_to_nchw_vector(x, out)
+        return
+    pixels, (image, b) = height * width, np.indices((batch, blocks)).reshape(2, -1)
+    at = (image * blocks + b) * block * pixels
+    to = (image * channels + b * block) * pixels
+    there = np.minimum(block, channels - b * block)
+    table = bands(at, to, pixels, there, block, pixels, x.itemsize)
+    streaming = x.nbytes + out.nbytes >= STREAM_FROM
+    everywhere(x.reshape(-1), block, out.reshape(-1), pixels, table, 0, streaming)

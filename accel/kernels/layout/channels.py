@@ -18,7 +18,9 @@ from __future__ import annotations
 import numpy as np
 
 from accel.kernels.inputs import blank
+from accel.kernels.layout.cores import ALONE_BYTES, bands, everywhere
 from accel.kernels.layout.moves import by_blocks, by_buffer, by_element
+from accel.kernels.layout.registers import STREAM_FROM, by_registers
 from accel.kernels.layout.values import TYPES, numbers
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
@@ -274,6 +276,86 @@ def nchw_to_nhwc_blocked(x, out):
 
 
 @register(
+    "nchw_to_nhwc",
+    name="vector",
+    instrument="compiled",
+    story="squares of registers, or as many registers as channels: removes single elements",
+    tags=("ladder", "best"),
+)
+@jit
+def nchw_to_nhwc_vector(x, out):
+    """Put channels last, each image transposed in registers, as by `transpose_vector`.
+
+    Removes the moves of single elements. Two to four channels, as of a photograph, are so
+    many registers interleaved.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, channels, height, width), float32 or float64, contiguous
+    out : ndarray, shape (batch, height, width, channels), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As `transpose_vector`.
+    """
+    batch, channels, height, width = x.shape
+    if out.shape != (batch, height, width, channels):
+        raise ValueError("nchw_to_nhwc: out must have the shape of x with channels last")
+    pixels, source, target = height * width, x.reshape(-1), out.reshape(-1)
+    streaming = 2 * x.nbytes >= STREAM_FROM
+    for image in range(batch):
+        at = image * channels * pixels
+        by_registers(
+            source, at, pixels, target, at, channels, channels, pixels, channels, streaming
+        )
+
+
+@register(
+    "nchw_to_nhwc",
+    name="threads",
+    instrument="compiled",
+    story="all cores, each with some of the lines",
+    tags=("threads",),
+)
+def nchw_to_nhwc_threads(x, out):
+    """Put channels last on all cores.
+
+    Removes idle cores: each takes some of the lines. Small arrays stay on one core, before
+    anything is compiled for more.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, channels, height, width), float32 or float64, contiguous
+    out : ndarray, shape (batch, height, width, channels), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As the one-core kernel, divided by the cores, and microseconds to start them.
+    """
+    batch, channels, height, width = x.shape
+    if 2 * x.nbytes < ALONE_BYTES or out.shape != (batch, height, width, channels):
+        nchw_to_nhwc_vector(x, out)
+        return
+    pixels = height * width
+    start = np.arange(batch) * (channels * pixels)
+    table = bands(start, start, channels, pixels, pixels, channels, x.itemsize)
+    streaming = 2 * x.nbytes >= STREAM_FROM
+    everywhere(x.reshape(-1), pixels, out.reshape(-1), channels, table, 0, streaming)
+
+
+@register(
     "nhwc_to_nchw",
     name="loop",
     instrument="interpreter",
@@ -412,3 +494,83 @@ def nhwc_to_nchw_buffered(x, out):
     for image in range(batch):
         at = image * channels * pixels
         by_buffer(source, at, channels, target, at, pixels, pixels, channels)
+
+
+@register(
+    "nhwc_to_nchw",
+    name="vector",
+    instrument="compiled",
+    story="squares of registers, or as many registers as channels: removes the buffer",
+    tags=("ladder", "best"),
+)
+@jit
+def nhwc_to_nchw_vector(x, out):
+    """Put channels first, each image transposed in registers, as by `transpose_vector`.
+
+    Removes the buffer. Two to four channels, as of a photograph, are taken from so many
+    registers.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, height, width, channels), float32 or float64, contiguous
+    out : ndarray, shape (batch, channels, height, width), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As `transpose_vector`.
+    """
+    batch, height, width, channels = x.shape
+    if out.shape != (batch, channels, height, width):
+        raise ValueError("nhwc_to_nchw: out must have the shape of x with channels first")
+    pixels, source, target = height * width, x.reshape(-1), out.reshape(-1)
+    streaming = 2 * x.nbytes >= STREAM_FROM
+    for image in range(batch):
+        at = image * channels * pixels
+        by_registers(
+            source, at, channels, target, at, pixels, pixels, channels, pixels, streaming
+        )
+
+
+@register(
+    "nhwc_to_nchw",
+    name="threads",
+    instrument="compiled",
+    story="all cores, each with some of the lines",
+    tags=("threads",),
+)
+def nhwc_to_nchw_threads(x, out):
+    """Put channels first on all cores.
+
+    Removes idle cores: each takes some of the lines. Small arrays stay on one core, before
+    anything is compiled for more.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, height, width, channels), float32 or float64, contiguous
+    out : ndarray, shape (batch, channels, height, width), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As the one-core kernel, divided by the cores, and microseconds to start them.
+    """
+    batch, height, width, channels = x.shape
+    if 2 * x.nbytes < ALONE_BYTES or out.shape != (batch, channels, height, width):
+        nhwc_to_nchw_vector(x, out)
+        return
+    pixels = height * width
+    start = np.arange(batch) * (channels * pixels)
+    table = bands(start, start, pixels, channels, channels, pixels, x.itemsize)
+    streaming = 2 * x.nbytes >= STREAM_FROM
+    everywhere(x.reshape(-1), channels, out.reshape(-1), pixels, table, 0, streaming)

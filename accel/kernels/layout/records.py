@@ -17,7 +17,9 @@ from __future__ import annotations
 import numpy as np
 
 from accel.kernels.inputs import blank
+from accel.kernels.layout.cores import ALONE_BYTES, bands, everywhere
 from accel.kernels.layout.moves import by_blocks, by_element
+from accel.kernels.layout.registers import STREAM_FROM, by_registers
 from accel.kernels.layout.values import TYPES, numbers
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
@@ -200,6 +202,81 @@ def aos_to_soa_compiled(x, out):
 
 
 @register(
+    "aos_to_soa",
+    name="vector",
+    instrument="compiled",
+    story="as many registers as fields, or squares of them: removes single elements",
+    tags=("ladder", "best"),
+)
+@jit
+def aos_to_soa_vector(x, out):
+    """Take records apart in registers.
+
+    Removes the moves of single elements. With the number of fields spelled out, from two to
+    four, the shuffles that make so many registers of fields of so many registers of records
+    are known; more fields are squares of registers, the last of them ragged.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, fields), float32 or float64, contiguous
+    out : ndarray, shape (fields, n), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    For three fields 6 shuffles for 3 registers; each line fetched once, and those of `out`
+    not at all where it is written past the caches.
+    """
+    n, fields = x.shape
+    if out.shape != (fields, n):
+        raise ValueError("aos_to_soa: out must have shape (fields, n) where x has (n, fields)")
+    streaming = 2 * x.nbytes >= STREAM_FROM
+    by_registers(x.reshape(-1), 0, fields, out.reshape(-1), 0, n, n, fields, n, streaming)
+
+
+@register(
+    "aos_to_soa",
+    name="threads",
+    instrument="compiled",
+    story="all cores, each with some of the lines",
+    tags=("threads",),
+)
+def aos_to_soa_threads(x, out):
+    """Take records apart on all cores.
+
+    Removes idle cores: each takes some of the lines. Small arrays stay on one core, before
+    anything is compiled for more.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, fields), float32 or float64, contiguous
+    out : ndarray, shape (fields, n), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As the one-core kernel, divided by the cores, and microseconds to start them.
+    """
+    if 2 * x.nbytes < ALONE_BYTES or out.shape != x.shape[::-1]:
+        aos_to_soa_vector(x, out)
+        return
+    n, fields = x.shape
+    table = bands([0], [0], n, fields, fields, n, x.itemsize)
+    streaming = 2 * x.nbytes >= STREAM_FROM
+    everywhere(x.reshape(-1), fields, out.reshape(-1), n, table, 0, streaming)
+
+
+@register(
     "soa_to_aos",
     name="loop",
     instrument="interpreter",
@@ -293,3 +370,75 @@ def soa_to_aos_compiled(x, out):
     if out.shape != (n, fields):
         raise ValueError("soa_to_aos: out must have shape (n, fields) where x has (fields, n)")
     by_blocks(x.reshape(-1), 0, n, out.reshape(-1), 0, fields, fields, n)
+
+
+@register(
+    "soa_to_aos",
+    name="vector",
+    instrument="compiled",
+    story="as many registers as fields, or squares of them: removes single elements",
+    tags=("ladder", "best"),
+)
+@jit
+def soa_to_aos_vector(x, out):
+    """Put records together in registers.
+
+    Removes the moves of single elements, as `aos_to_soa_vector`.
+
+    Parameters
+    ----------
+    x : ndarray, shape (fields, n), float32 or float64, contiguous
+    out : ndarray, shape (n, fields), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As `aos_to_soa_vector`.
+    """
+    fields, n = x.shape
+    if out.shape != (n, fields):
+        raise ValueError("soa_to_aos: out must have shape (n, fields) where x has (fields, n)")
+    streaming = 2 * x.nbytes >= STREAM_FROM
+    by_registers(x.reshape(-1), 0, n, out.reshape(-1), 0, fields, fields, n, fields, streaming)
+
+
+@register(
+    "soa_to_aos",
+    name="threads",
+    instrument="compiled",
+    story="all cores, each with some of the lines",
+    tags=("threads",),
+)
+def soa_to_aos_threads(x, out):
+    """Put records together on all cores.
+
+    Removes idle cores: each takes some of the lines. Small arrays stay on one core, before
+    anything is compiled for more.
+
+    Parameters
+    ----------
+    x : ndarray, shape (fields, n), float32 or float64, contiguous
+    out : ndarray, shape (n, fields), contiguous
+        Overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    As the one-core kernel, divided by the cores, and microseconds to start them.
+    """
+    if 2 * x.nbytes < ALONE_BYTES or out.shape != x.shape[::-1]:
+        soa_to_aos_vector(x, out)
+        return
+    fields, n = x.shape
+    table = bands([0], [0], fields, n, n, fields, x.itemsize)
+    streaming = 2 * x.nbytes >= STREAM_FROM
+    everywhere(x.reshape(-1), n, out.reshape(-1), fields, table, 0, streaming)
