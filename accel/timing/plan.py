@@ -82,7 +82,7 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("quick", Protocol(6, 12, 3, 1_000_000, 0.01, 20), 1),
+        Profile("quick", Protocol(6, 12, 3, 1_000_000, 0.01, 60), 1),
         Profile("standard", Protocol(6, 36, 5, 10_000_000, 0.1, 60), 5),
         Profile("publish", Protocol(12, 48, 5, 10_000_000, 0.1, 60), 15),
     )

@@ -86,9 +86,9 @@ fusion.passes_table(far, counted, FAR)
 # **Explain.** The count is right, and it is not the whole of the time. The compiled loop
 # touches least, and calls a hyperbolic tangent of the C library for one number at a time,
 # while NumPy's ``tanh`` works on whole registers: fusing a loop can lose more in
-# arithmetic than it saves in passes. Only when the arithmetic is as wide as NumPy's does one
-# pass win, and then it wins also in the cache, where passes are cheap: a call, a check
-# of shapes and a loop for each of eight operations is work as well.
+# arithmetic than it saves in passes. A single pass can show what it is worth only when its
+# arithmetic is as wide as NumPy's. Then it may win even in the cache, where passes are
+# cheap: a call, a check of shapes and a loop for each of eight operations is work as well.
 #
 # Fusion without a compiler
 # -------------------------

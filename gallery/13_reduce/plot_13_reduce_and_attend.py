@@ -63,9 +63,10 @@ tradeoff.digits_table(summing.cases[0], digits)
 # cycles for each, whatever the width of the registers; eight registers of sums keep the
 # adders busy, as the tiles of page 9 did. And each of those sums is shorter, so it
 # loses less: the sum that is fast is also nearly pairwise. A compiler may not do that for
-# you. It has to keep the order you wrote, since another order gives another answer; that is
-# why ``compiled`` is slow, and why "fast math" options make it quick and the result
-# a different one on each machine.
+# you. It has to keep the order you wrote, since another order gives another answer: so
+# ``compiled`` has one chain of additions, however wide the registers are. Options of the
+# name "fast math" allow the compiler another order, and the result is then a different one
+# on each machine.
 #
 # Kahan's sum costs four dependent operations per number, and is worth it where one
 # sum must be kept: in a running total, or where numbers arrive one by one.
