@@ -1,0 +1,292 @@
+"""Convolution with fewer multiplications: Winograd's way for filters of 3 x 3.
+
+Four results that lie together, 2 x 2, need 36 multiplications by the definition and 16 by
+polynomial interpolation. A piece `d` of 4 x 4 numbers of the image and a filter `g` are
+transformed by additions (and halves, for the filter), multiplied number by number, and the
+products, added up over the channels, transformed back::
+
+    V = B^T d B     U = G g G^T     Y = A^T (sum over channels of U * V) A
+
+For all pieces and filters, number (i, j) of these is a product of matrices, filters x channels
+times channels x pieces: sixteen such products, in register tiles. 2.25 times fewer
+multiplications than by the definition are left.
+
+Sums are formed in another order, and numbers of a piece meet results of the same piece that
+the definition keeps apart: the error is relative to the largest number of a piece, not to what
+one filter position sees. With infinities and NaN the differences of `B` would give NaN in all
+four results; so results that are not finite are computed again, by the definition.
+
+Source
+------
+Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, sections 4.1 and
+5. Winograd, *Arithmetic Complexity of Computations*, SIAM (1980).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.kernels.convolution.lines import aligned, narrow_for, spread, wide_for
+from accel.simd import (
+    bitcast,
+    both,
+    convert,
+    first_lanes,
+    horizontal_sum,
+    invert,
+    jit,
+    load,
+    load_first,
+    load_masked,
+    pointer,
+    store,
+    store_first,
+    tile_outer_fma,
+    tile_store,
+    tile_zeros,
+    vector,
+    zeros,
+)
+
+#: Bytes of transformed pieces in use at a time: with as many of products, in the last cache.
+CHUNK_BYTES = 1 << 20
+
+#: Fewer pieces than this do not repay the transformation of the filters.
+PIECES_PAY = 40
+
+#: Fewer channels, or filters, than this do not repay the transformation of pieces, or results.
+CHANNELS_PAY = 16
+
+SINGLE = vector("float32")
+DOUBLE = vector("float32", 2 * SINGLE.lanes)
+PAIRS = vector("uint64", SINGLE.lanes)
+HALVES = vector("uint32", SINGLE.lanes)
+
+
+def pays(weight_shape, out_shape, stride: int) -> bool:
+    """Tell whether this way is open, and faster than the definition."""
+    filters, channels, rows, columns = weight_shape
+    pieces = out_shape[0] * (out_shape[2] // 2) * (out_shape[3] // 2)
+    return (
+        (rows, columns, stride) == (3, 3, 1)
+        and min(filters, channels) >= CHANNELS_PAY
+        and pieces >= PIECES_PAY
+    )
+
+
+@jit(inline="always")
+def even(x):
+    """Return every second number of a double register, from the first on."""
+    return bitcast(SINGLE, convert(HALVES, bitcast(PAIRS, x)))
+
+
+@jit(inline="always")
+def odd(x):
+    """Return every second number of a double register, from the second on."""
+    return bitcast(SINGLE, convert(HALVES, bitcast(PAIRS, x) >> 32))
+
+
+@jit(inline="always")
+def joined(x, y):
+    """Return a double register with the numbers of two in turn."""
+    low = convert(PAIRS, bitcast(HALVES, x))
+    high = convert(PAIRS, bitcast(HALVES, y)) << 32
+    return bitcast(DOUBLE, low | high)
+
+
+@jit
+def filters_transformed(rows, weight):
+    """Return ``G g G^T`` of all filters: [16][bands of `rows` filters][channels][rows].
+
+    Filters that lack in the last band are zeros.
+    """
+    filters, channels = weight.shape[:2]
+    bands = -(-filters // rows)
+    size = spread(bands * channels * rows, weight)
+    u = aligned(16 * size, weight)
+    half = np.float32(0.5)
+    g = np.empty((4, 3), np.float32)
+    for f in range(bands * rows):
+        for c in range(channels):
+            at = (f // rows * channels + c) * rows + f % rows
+            if f >= filters:
+                for e in range(16):
+                    u[e * size + at] = 0
+                continue
+            for j in range(3):
+                a, b, d = weight[f, c, 0, j], weight[f, c, 1, j], weight[f, c, 2, j]
+                middle = half * (a + d)
+                g[0, j], g[3, j] = a, d
+                g[1, j], g[2, j] = middle + half * b, middle - half * b
+            for i in range(4):
+                middle = half * (g[i, 0] + g[i, 2])
+                u[4 * i * size + at] = g[i, 0]
+                u[(4 * i + 1) * size + at] = middle + half * g[i, 1]
+                u[(4 * i + 2) * size + at] = middle - half * g[i, 1]
+                u[(4 * i + 3) * size + at] = g[i, 2]
+    return u, size
+
+
+@jit(inline="always")
+def row_or_zeros(x, at, row, height, mask):
+    """Load numbers of a row, or zeros where there is no such row."""
+    return load_masked(DOUBLE, x, at, mask) if 0 <= row < height else zeros(DOUBLE)
+
+
+@jit(inline="always")
+def across_transformed(first, second, v, at, size):
+    """Transform rows of pieces from left to right, and store their four numbers."""
+    a, b, c, d = even(first), odd(first), even(second), odd(second)
+    store(v, at, a - c)
+    store(v, at + size, b + c)
+    store(v, at + 2 * size, c - b)
+    store(v, at + 3 * size, b - d)
+
+
+@jit(inline="always")
+def columns_inside(column, width):
+    """Return which lanes of a double register that begins at this column lie in a row."""
+    return both(first_lanes(DOUBLE, width - column), invert(first_lanes(DOUBLE, -column)))
+
+
+@jit
+def pieces_transformed(x, plane, height, width, top, padding, across, v, at, size):
+    """Store ``B^T d B`` of one row of pieces of one channel.
+
+    Registers hold one number of each of neighbouring pieces, which lie two columns apart. The
+    last may store beyond the row: what comes next is stored later.
+    """
+    for j in range(0, across, SINGLE.lanes):
+        column = 2 * j - padding
+        near, far = columns_inside(column, width), columns_inside(column + 2, width)
+        place = plane + top * width + column
+        a = row_or_zeros(x, place, top, height, near)
+        b = row_or_zeros(x, place + width, top + 1, height, near)
+        c = row_or_zeros(x, place + 2 * width, top + 2, height, near)
+        d = row_or_zeros(x, place + 3 * width, top + 3, height, near)
+        a2 = row_or_zeros(x, place + 2, top, height, far)
+        b2 = row_or_zeros(x, place + width + 2, top + 1, height, far)
+        c2 = row_or_zeros(x, place + 2 * width + 2, top + 2, height, far)
+        d2 = row_or_zeros(x, place + 3 * width + 2, top + 3, height, far)
+        across_transformed(a - c, a2 - c2, v, at + j, size)
+        across_transformed(b + c, b2 + c2, v, at + j + 4 * size, size)
+        across_transformed(c - b, c2 - b2, v, at + j + 8 * size, size)
+        across_transformed(b - d, b2 - d2, v, at + j + 12 * size, size)
+
+
+@jit
+def products(T, N, u, u_size, v, v_size, m, m_size, channels, filters, count, step):
+    """Multiply sixteen times: a matrix of filters x channels by one of channels x pieces."""
+    for e in range(16):
+        for f in range(0, filters, T.rows):
+            for p in range(0, count, T.columns):
+                a, b = e * u_size + f * channels, e * v_size + p
+                to = e * m_size + f * step + p
+                if count - p > N.columns:
+                    tile = tile_zeros(T)
+                    for _ in range(channels):
+                        tile = tile_outer_fma(tile, u, a, 1, v, b)
+                        a += T.rows
+                        b += step
+                    tile_store(tile, m, to, step)
+                else:
+                    end = tile_zeros(N)
+                    for _ in range(channels):
+                        end = tile_outer_fma(end, u, a, 1, v, b)
+                        a += N.rows
+                        b += step
+                    tile_store(end, m, to, step)
+
+
+@jit(inline="always")
+def down_transformed(m, at, size):
+    """Return the upper and the lower number of a column of products."""
+    a, b = load(SINGLE, m, at), load(SINGLE, m, at + 4 * size)
+    c, d = load(SINGLE, m, at + 8 * size), load(SINGLE, m, at + 12 * size)
+    return a + b + c, b - c - d
+
+
+@jit
+def results_transformed(m, at, size, across, out, to, width, both_rows):
+    """Store ``A^T M A`` of one row of pieces of one filter: two rows of results, or one."""
+    for j in range(0, across, SINGLE.lanes):
+        a, a_low = down_transformed(m, at + j, size)
+        b, b_low = down_transformed(m, at + j + size, size)
+        c, c_low = down_transformed(m, at + j + 2 * size, size)
+        d, d_low = down_transformed(m, at + j + 3 * size, size)
+        left = width - 2 * j
+        store_first(out, to + 2 * j, joined(a + b + c, b - c - d), left)
+        if both_rows:
+            low = joined(a_low + b_low + c_low, b_low - c_low - d_low)
+            store_first(out, to + width + 2 * j, low, left)
+
+
+@jit
+def chunk_of(x, out):
+    """Return how many rows of pieces to transform at a time, of all images together."""
+    across = (out.shape[3] + 1) // 2
+    rows = x.shape[0] * ((out.shape[2] + 1) // 2)
+    fitting = max(1, CHUNK_BYTES // max(1, 16 * x.shape[1] * x.itemsize * across))
+    chunks = -(-rows // fitting)
+    return -(-rows // chunks)
+
+
+@jit
+def rows_of_pieces(x, u, u_size, padding, out, first, stop, v, v_size, m, m_size, step):
+    """Compute rows `first` to `stop` of pieces, counted over all images."""
+    T, N = wide_for(x), narrow_for(x)
+    channels, height, width = x.shape[1:]
+    filters, down, wide = out.shape[1:]
+    across, rows = (wide + 1) // 2, (down + 1) // 2
+    source, to_v = pointer(x), pointer(v)
+    for c in range(channels):
+        for g in range(first, stop):
+            plane = (g // rows * channels + c) * height * width
+            at = c * step + (g - first) * across
+            top = 2 * (g % rows) - padding
+            pieces_transformed(
+                source, plane, height, width, top, padding, across, to_v, at, v_size
+            )
+    count = (stop - first) * across
+    products(
+        T, N, pointer(u), u_size, to_v, v_size, pointer(m), m_size, channels, filters, count, step
+    )
+    from_m, target = pointer(m), pointer(out)
+    for f in range(filters):
+        for g in range(first, stop):
+            row = 2 * (g % rows)
+            to = ((g // rows * filters + f) * down + row) * wide
+            at = f * step + (g - first) * across
+            results_transformed(from_m, at, m_size, across, target, to, wide, row + 1 < down)
+
+
+@jit
+def winograd_rows(x, u, u_size, padding, out, first, stop):
+    """Compute rows `first` to `stop` of pieces, counted over all images, in chunks."""
+    T = wide_for(x)
+    channels, filters = x.shape[1], out.shape[1]
+    across = (out.shape[3] + 1) // 2
+    chunk = min(chunk_of(x, out), stop - first)
+    # Rows of the matrices a whole number of tiles long, for tiles that end beyond the last.
+    step = spread(-(-chunk * across // T.columns) * T.columns, x)
+    bands = -(-filters // T.rows) * T.rows
+    v_size, m_size = spread(channels * step, x), spread(bands * step, x)
+    v = aligned(16 * v_size + T.columns, x)
+    m = aligned(16 * m_size + T.columns, x)
+    for row in range(first, stop, chunk):
+        rows_of_pieces(
+            x, u, u_size, padding, out, row, min(row + chunk, stop), v, v_size, m, m_size, step
+        )
+
+
+@jit
+def all_finite(x):
+    """Tell whether every number is finite: then the difference from itself is zero."""
+    numbers = pointer(x)
+    a, b = zeros(SINGLE), zeros(SINGLE)
+    for i in range(0, x.size, 2 * SINGLE.lanes):
+        left = load_first(SINGLE, numbers, i, x.size - i)
+        right = load_first(SINGLE, numbers, i + SINGLE.lanes, x.size - i - SINGLE.lanes)
+        a += left - left
+        b += right - right
+    return horizontal_sum(a + b) == 0
