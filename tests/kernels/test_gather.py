@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, kernel, ladder, operation
+from accel.kernels.gather.copying import _stream
 from accel.kernels.gather.indices import all_inside, distinct, drawn, refuse_outside
+from accel.kernels.gather.rows import register_of
 
 NAMES = ("embedding", "scatter_add", "histogram")
 DTYPES = ("float32", "float64")
@@ -90,6 +92,29 @@ def test_rows_at_the_ends_touch_nothing_beyond(name, d):
     np.testing.assert_array_equal(sums[:, 0], [2, 0, 1, 0, 3])
     np.testing.assert_array_equal(sums, sums[:, :1] + np.zeros(d))
     assert beyond(host, 7.0)
+
+
+@pytest.mark.parametrize("start", range(0, 16, 3))
+@pytest.mark.parametrize(("n", "d"), [(0, 20), (1, 16), (7, 16), (9, 17), (5, 31), (4, 100)])
+def test_rows_that_go_past_the_caches_are_whole_wherever_out_begins(n, d, start):
+    table, _ = bordered(np.random.default_rng(1).standard_normal((5, d)).astype("f4"))
+    indices = drawn(n, 5)
+    host = np.full(n * d + 2 * BORDER, 7.0, "f4")
+    out = host[BORDER - start : BORDER - start + n * d]
+    assert _stream(register_of(table, 16), table.ravel(), 5, d, indices, 0, n, out)
+    np.testing.assert_array_equal(out.reshape(n, d), table[indices])
+    np.testing.assert_array_equal(host[: BORDER - start], 7.0)
+    np.testing.assert_array_equal(host[BORDER - start + n * d :], 7.0)
+
+
+@pytest.mark.parametrize("place", [0, 1, 4])
+def test_rows_that_go_past_the_caches_end_before_an_index_outside(place):
+    table, out = np.ones((5, 20), "f4"), np.full(100, 7.0, "f4")
+    indices = np.array([0, 1, 2, 3, 4])
+    indices[place] = 5
+    assert not _stream(register_of(table, 16), table.ravel(), 5, 20, indices, 0, 5, out)
+    np.testing.assert_array_equal(out[: 20 * place], 1)
+    np.testing.assert_array_equal(out[20 * place :], 7)
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 15, 16, 17, 1023, 1024, 1025, 2049])

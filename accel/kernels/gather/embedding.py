@@ -16,11 +16,11 @@ import numba
 import numpy as np
 
 from accel.kernels.activation import lists
+from accel.kernels.gather.copying import copy_rows
 from accel.kernels.gather.indices import distinct, drawn, refuse_outside
-from accel.kernels.gather.rows import register_of
 from accel.kernels.inputs import blank, normal
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit, load, prefetch, store
+from accel.simd import jit
 
 #: No index, no row to a row, one of each, every width of register and its tail.
 EDGES = (
@@ -45,9 +45,6 @@ AWKWARD = (
     {"n": 100_003, "d": 3, "rows": 1009, "order": "zipf"},
     {"n": 127, "d": 1021},
 )
-
-#: How far ahead rows are asked for, in bytes of rows.
-AHEAD_BYTES = 2048
 
 #: Below so many bytes threads cost more than they gain.
 WORTH_THREADS = 1 << 20
@@ -288,54 +285,6 @@ def embedding_vector(table, indices, out):
     _check(table, indices, out)
     if not copy_rows(table, indices, out, 0, indices.size):
         raise IndexError("embedding: indices must be from 0 to the last row of table")
-
-
-@jit
-def copy_rows(table, indices, out, start, stop):
-    """Copy rows `start` to `stop` of `out`; False at the first index outside, without it."""
-    d = table.shape[1]
-    if d >= 16:
-        return _copy(register_of(table, 16), table, indices, out, start, stop)
-    if d >= 8:
-        return _copy(register_of(table, 8), table, indices, out, start, stop)
-    if d >= 4:
-        return _copy(register_of(table, 4), table, indices, out, start, stop)
-    if d >= 2:
-        return _copy(register_of(table, 2), table, indices, out, start, stop)
-    return _copy_numbers(table, indices, out, start, stop)
-
-
-@jit
-def _copy(V, table, indices, out, start, stop):
-    """Copy rows that are at least a register long."""
-    rows, d = table.shape
-    source, target = table.ravel(), out.ravel()
-    ahead = 1 + AHEAD_BYTES // (d * table.itemsize)
-    last = d - V.lanes
-    for i in range(start, stop):
-        index = indices[i]
-        if index < 0 or index >= rows:
-            return False
-        soon = indices[min(i + ahead, stop - 1)] * d
-        at, to = index * d, i * d
-        for c in range(0, last, V.lanes):
-            prefetch(source, soon + c)
-            store(target, to + c, load(V, source, at + c))
-        prefetch(source, soon + last)
-        store(target, to + last, load(V, source, at + last))
-    return True
-
-
-@jit
-def _copy_numbers(table, indices, out, start, stop):
-    """Copy rows of one number, or none."""
-    for i in range(start, stop):
-        index = indices[i]
-        if index < 0 or index >= table.shape[0]:
-            return False
-        for j in range(table.shape[1]):
-            out[i, j] = table[index, j]
-    return True
 
 
 @jit(parallel=True)

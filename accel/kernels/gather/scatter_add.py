@@ -22,7 +22,7 @@ from accel.kernels.gather.indices import all_inside, distinct, drawn, refuse_out
 from accel.kernels.gather.rows import register_of
 from accel.kernels.inputs import normal
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit, load, prefetch, store
+from accel.simd import jit, load, pointer, prefetch, store
 
 EDGES = (
     {"n": 0, "d": 4, "rows": 3},
@@ -49,6 +49,9 @@ AWKWARD = (
 
 #: How far ahead rows are asked for, in bytes of rows.
 AHEAD_BYTES = 2048
+
+#: What is no longer than this is in the second cache when its turn comes.
+NEAR_BYTES = 1 << 20
 
 #: Below so many bytes threads cost more than they gain.
 WORTH_THREADS = 1 << 20
@@ -350,48 +353,66 @@ def add_rows(indices, values, out, part, parts):
     Parts own runs of rows in turn, each run at least a cache line long, so that hardly a
     line is written by two threads.
     """
-    if out.shape[1] == 1:
-        _add_numbers(indices, values, out)
-    elif out.shape[1] > 1:
-        V, H, Q = register_of(out, 16), register_of(out, 8), register_of(out, 4)
-        _add(V, H, Q, indices, values, out, part, parts)
+    d = out.shape[1]
+    tokens = register_of(out, 8), register_of(out, 4)
+    target, source = pointer(out), pointer(values)
+    if parts:
+        _add_owned(tokens, out.itemsize, indices, source, target, d, part, parts)
+    elif d == 1:
+        for i in range(indices.size):
+            target[indices[i]] += source[i]
+    elif out.nbytes <= NEAR_BYTES:
+        for i in range(indices.size):
+            _add(tokens, source, i * d, target, indices[i] * d, d)
+    else:
+        _add_far(tokens, out.itemsize, indices, source, target, d)
 
 
 @jit
-def _add_numbers(indices, values, out):
-    target, source = out.ravel(), values.ravel()
+def _add_far(tokens, itemsize, indices, source, target, d):
+    """Add rows to rows that are not near: ask for each some rows before its turn."""
+    line = 64 // itemsize
+    ahead, last = 1 + AHEAD_BYTES // (d * itemsize), indices.size - 1
     for i in range(indices.size):
-        target[indices[i]] += source[i]
+        soon = indices[min(i + ahead, last)] * d
+        for c in range(0, d, line):
+            prefetch(target, soon + c)
+        prefetch(target, soon + d - 1)
+        _add(tokens, source, i * d, target, indices[i] * d, d)
 
 
 @jit
-def _add(V, H, Q, indices, values, out, part, parts):
-    d, n = out.shape[1], indices.size
-    target, source = out.ravel(), values.ravel()
-    ahead = 1 + AHEAD_BYTES // (d * out.itemsize)
+def _add_owned(tokens, itemsize, indices, source, target, d, part, parts):
+    """Add the rows that belong to one part."""
     run = 0
-    while d * out.itemsize << run < 64:
+    while d * itemsize << run < 64:
         run += 1
-    for i in range(n):
-        index = indices[i]
-        if parts and (index >> run) % parts != part:
-            continue
-        soon = indices[min(i + ahead, n - 1)] * d
-        to, at = index * d, i * d
-        c = 0
-        while c + V.lanes <= d:
-            prefetch(target, soon + c)
+    for i in range(indices.size):
+        if (indices[i] >> run) % parts == part:
+            _add(tokens, source, i * d, target, indices[i] * d, d)
+
+
+@jit(inline="always")
+def _add(tokens, source, at, target, to, d):
+    """Add one row to another.
+
+    In registers of 8 numbers: rows begin anywhere, and longer ones would often lie in two
+    cache lines.
+    """
+    V, Q = tokens
+    c = 0
+    for _ in range(d // (4 * V.lanes)):
+        for _ in range(4):  # a number the compiler knows: it unrolls this
             store(target, to + c, load(V, target, to + c) + load(V, source, at + c))
             c += V.lanes
-        prefetch(target, soon + d - 1)
-        if d - c >= H.lanes:
-            store(target, to + c, load(H, target, to + c) + load(H, source, at + c))
-            c += H.lanes
-        if d - c >= Q.lanes:
-            store(target, to + c, load(Q, target, to + c) + load(Q, source, at + c))
-            c += Q.lanes
-        for j in range(c, d):
-            target[to + j] += source[at + j]
+    while c + V.lanes <= d:
+        store(target, to + c, load(V, target, to + c) + load(V, source, at + c))
+        c += V.lanes
+    if c + Q.lanes <= d:
+        store(target, to + c, load(Q, target, to + c) + load(Q, source, at + c))
+        c += Q.lanes
+    for j in range(c, d):
+        target[to + j] += source[at + j]
 
 
 @jit(parallel=True)
