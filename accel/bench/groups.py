@@ -7,9 +7,12 @@ from accel.kernels.registry import FAMILIES
 #: Name of a family's module -> the group it belongs to; others are their own.
 _GROUPS = {
     "activation": "elementwise",
+    "chunks": "elementwise",
     "matmul_layers": "matmul",
     "products": "matmul",
-    "linear": "matmul",
+    "matmul_linear": "matmul",
+    "matmul_nt": "matmul",
+    "matmul_batched": "matmul",
     "augment": "augmentation",
     "augment_image": "augmentation",
 }

@@ -23,9 +23,12 @@ OURS = "accel"
 #: Caches where the system does not state them, in bytes.
 UNKNOWN = {1: 32 * 2**10, 2: 2**20, 3: 32 * 2**20}
 
-#: Most FLOPs of a case: a call is then some 30 ms of one core, or some 200 ms. The first
-#: lets a product of matrices of 1024 through, the second one of 2048.
-MOST_FLOPS = {"quick": 2.6e9, "standard": 1.8e10, "publish": 1.8e10}
+#: Most FLOPs of a case: a call is then up to 200 ms of one core. That lets a product of
+#: matrices of 2048 through.
+MOST_FLOPS = {"quick": 6e8, "standard": 1.8e10, "publish": 1.8e10}
+
+#: In a draft, products of matrices of 1024 all the same: a goal begins there.
+MOST_FLOPS_OF = {("matmul", "quick"): 2.6e9}
 
 #: Awkward shapes that are measured; all that there are, but in a draft.
 MOST_AWKWARD = {"quick": 1}
@@ -172,7 +175,7 @@ def shapes(task: Task, profile: str, facts: Mapping[str, Any]) -> list[Shape]:
 
     An operation with much arithmetic per byte stops at `MOST_FLOPS`, wherever that is.
     """
-    op, most = operation(task.operation), MOST_FLOPS[profile]
+    op, most = operation(task.operation), most_flops(task.operation, profile)
     found: list[Shape] = []
 
     def add(parameters: Mapping[str, Any], awkward: bool) -> None:
@@ -181,17 +184,22 @@ def shapes(task: Task, profile: str, facts: Mapping[str, Any]) -> list[Shape]:
             found.append(shape)
 
     for size in working_sets(facts):
-        add(_affordable(op, size, most), awkward=False)
+        add(affordable(op, size, most), awkward=False)
     for parameters in op.awkward[: MOST_AWKWARD.get(profile)]:
         if op.flops(**parameters) <= most:
             add(parameters, awkward=True)
     return found
 
 
-def _affordable(op, size: int, most_flops: float) -> Mapping[str, Any]:
-    """Return the parameters for a working set, smaller where the arithmetic is too much."""
+def most_flops(name: str, profile: str) -> float:
+    """Return the most FLOPs of a case of an operation."""
+    return MOST_FLOPS_OF.get((name, profile), MOST_FLOPS[profile])
+
+
+def affordable(op, size: int, most: float) -> Mapping[str, Any]:
+    """Return the parameters for a working set, smaller where the FLOPs are too many."""
     parameters = op.sizes(size)
-    while op.flops(**parameters) > most_flops and size > 4096:
+    while op.flops(**parameters) > most and size > 4096:
         size = int(size / 1.1)
         parameters = op.sizes(size)
     return parameters
@@ -217,7 +225,7 @@ def plan(
     facts = facts or machine.describe()
     settings = PROFILES[profile]
     rivals = {
-        card["name"]: _rival(card, task.operation)
+        card["name"]: rival(card, task.operation)
         for card in cards
         if task.operation in card["operations"]
     }
@@ -227,13 +235,14 @@ def plan(
         script="accel bench",
         profile=profile,
         protocol=replace(settings.protocol, threads=task.threads),
-        cases=tuple(_case(task, shape, rivals) for shape in shapes(task, profile, facts)),
+        cases=tuple(case_of(task, shape, rivals) for shape in shapes(task, profile, facts)),
         budget_s=BUDGET_S * settings.budget_factor,
         machine=facts,
     )
 
 
-def _case(task: Task, shape: Shape, rivals: Mapping[str, Mapping]) -> Case:
+def case_of(task: Task, shape: Shape, rivals: Mapping[str, Mapping]) -> Case:
+    """Return one case: our kernel as the baseline, and the rivals beside it."""
     kernel = chosen(task)
     described = case(task.operation, [kernel.name], **shape.parameters)
     ours = {**described.pop("kernels")[kernel.name], "story": f"{kernel.name}: {kernel.story}"}
@@ -241,7 +250,7 @@ def _case(task: Task, shape: Shape, rivals: Mapping[str, Mapping]) -> Case:
     return Case(kernels={OURS: ours, **rivals}, baseline=OURS, mutates=mutates, **described)
 
 
-def _rival(card: Mapping[str, Any], name: str) -> dict[str, Any]:
+def rival(card: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a library as a competitor; its version in the story makes a record stale."""
     story = f"{card['name']} {card['version']}"
     return {**card["operations"][name], "instrument": card["name"], "story": story}

@@ -403,8 +403,18 @@ def scatter_add(indices, values, out):
 
 @RIVALS("histogram")
 def histogram(x, low, high, out):
-    bins, ends = out.size, (float(low), float(high))
-    return jitted(lambda x: jnp.histogram(x, bins, range=ends)[0], x)
+    """As NumPy does it: `jnp.histogram` looks for each number among the edges, far slower."""
+    bins, edges = out.size, np.linspace(low, high, out.size + 1, dtype=x.dtype)
+
+    def counted(x, edges):
+        first, last = edges[0], edges[-1]
+        place = jnp.clip(((x - first) / (last - first) * bins).astype(jnp.int32), 0, bins - 1)
+        place -= x < edges[place]
+        place += (x >= edges[place + 1]) & (place != bins - 1)
+        inside = (x >= first) & (x <= last)
+        return jnp.zeros(bins, jnp.int32).at[place].add(inside.astype(jnp.int32), mode="drop")
+
+    return jitted(counted, x, edges)
 
 
 # --- optimizers ----------------------------------------------------------------------------------
