@@ -24,6 +24,7 @@ TRIED = [
     for name in (*NAMES, "batchnorm")
     for step in ladder(name)
     for dtype in step.dtypes
+    if (step.name, dtype) != ("threads", "float64")  # those rows are "vector"'s
 ]
 
 
@@ -31,7 +32,7 @@ def steps(name, *instruments):
     return [
         pytest.param(step, id=step.name)
         for step in ladder(name, tag="ladder")
-        if not instruments or step.instrument in instruments
+        if not instruments or (step.instrument in instruments and step.name != "threads")
     ]
 
 
@@ -197,8 +198,9 @@ def fenced(values):
     return host, inside.reshape(values.shape)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["vector", "threads"])
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("vector", "float32"), ("vector", "float64"), ("threads", "float32")]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_vector_kernels_read_and_write_nothing_beyond_their_arrays(name, kind, dtype):
     op, step = operation(name), next(each for each in ladder(name) if each.name == kind)

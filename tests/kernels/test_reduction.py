@@ -24,6 +24,7 @@ TRIED = [
     for name in NAMES
     for step in ladder(name)
     for dtype in step.dtypes
+    if (step.name, dtype) != ("threads", "float64")  # those spans are "vector"'s
 ]
 
 
@@ -163,8 +164,9 @@ def test_an_infinite_mean_is_infinite(kind):
 SIZES = [1, 3, 15, 16, 17, 63, 64, 65, 127, 129, 1025, 2047, 2049, 2111, 4097, 131_073]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["vector", "threads"])
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("vector", "float32"), ("vector", "float64"), ("threads", "float32")]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_vector_kernels_read_and_write_nothing_beyond_their_arrays(name, kind, dtype):
     op, step = operation(name), kernel(name, kind)

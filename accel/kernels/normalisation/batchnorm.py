@@ -18,10 +18,23 @@ import numpy as np
 from numba import prange
 
 from accel.kernels.activation import lists, register_for
+from accel.kernels.activation.elements import past_caches
 from accel.kernels.inputs import blank, normal
 from accel.kernels.normalisation.rows import EPSILON, SHARES, WORTH_SHARING
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import fma, jit, load, load_first, store, store_first
+from accel.simd import (
+    broadcast,
+    elements_to_alignment,
+    fence,
+    fma,
+    jit,
+    load,
+    load_first,
+    pointer,
+    store,
+    store_first,
+    store_streaming,
+)
 
 #: No image, one number, planes of one number, of a register and more, beside powers of two.
 EDGES = (
@@ -344,29 +357,65 @@ def batchnorm_planes(x, mean, scale, bias, out, first, last):
     """Normalise planes first to last - 1 of checked arguments, counted over all images."""
     V = register_for(x)
     channels, plane = x.shape[1], x.shape[2] * x.shape[3]
-    source, target = x.reshape(-1), out.reshape(-1)
-    if plane == 1:
-        _normalise_side_by_side(V, source, mean, scale, bias, target, first, last)
+    source, target = pointer(x.reshape(-1)), pointer(out.reshape(-1))
+    m, s, b = pointer(mean.reshape(-1)), pointer(scale.reshape(-1)), pointer(bias.reshape(-1))
+    if plane == 0:
         return
-    for each in range(first, last):
-        channel, begin = each % channels, each * plane
-        m, s, b = mean[channel], scale[channel], bias[channel]
-        end = begin + plane - plane % V.lanes
-        for i in range(begin, end, V.lanes):
-            store(target, i, fma(load(V, source, i) - m, s, b))
-        rest = plane % V.lanes
-        store_first(target, end, fma(load_first(V, source, end, rest) - m, s, b), rest)
+    if plane == 1:
+        _side_by_side(V, source, channels, m, s, b, target, first, last)
+        return
+    streams = past_caches(x, 2)
+    channel = first % channels
+    for at in range(first * plane, last * plane, plane):
+        middle, stretch = broadcast(V, m[channel]), broadcast(V, s[channel])
+        shift = broadcast(V, b[channel])
+        _plane(V, source, at, at + plane, middle, stretch, shift, target, streams)
+        channel += 1
+        if channel == channels:
+            channel = 0
+    if streams:
+        fence()
 
 
 @jit
-def _normalise_side_by_side(V, source, mean, scale, bias, target, first, last):
+def _plane(V, x, at, end, m, s, b, out, streams):
+    """Normalise one plane by registers of its channel's numbers."""
+    if streams:
+        head = min(elements_to_alignment(V, out, at), end - at)
+        store_first(out, at, fma(load_first(V, x, at, head) - m, s, b), head)
+        at += head
+        while end - at >= V.lanes:
+            store_streaming(out, at, fma(load(V, x, at) - m, s, b))
+            at += V.lanes
+    while end - at >= 4 * V.lanes:
+        t, u = load(V, x, at) - m, load(V, x, at + V.lanes) - m
+        v, w = load(V, x, at + 2 * V.lanes) - m, load(V, x, at + 3 * V.lanes) - m
+        store(out, at, fma(t, s, b))
+        store(out, at + V.lanes, fma(u, s, b))
+        store(out, at + 2 * V.lanes, fma(v, s, b))
+        store(out, at + 3 * V.lanes, fma(w, s, b))
+        at += 4 * V.lanes
+    while end - at >= V.lanes:
+        store(out, at, fma(load(V, x, at) - m, s, b))
+        at += V.lanes
+    if end > at:
+        store_first(out, at, fma(load_first(V, x, at, end - at) - m, s, b), end - at)
+
+
+@jit
+def _side_by_side(V, x, channels, mean, scale, bias, out, first, last):
     """Normalise planes of one number each: a register holds neighbouring channels."""
-    channels = mean.size
     i = first
     while i < last:
         channel = i % channels
-        count = min(V.lanes, channels - channel, last - i)
+        end = min(last, i + channels - channel)
+        while end - i >= V.lanes:
+            m, s, b = load(V, mean, channel), load(V, scale, channel), load(V, bias, channel)
+            store(out, i, fma(load(V, x, i) - m, s, b))
+            i += V.lanes
+            channel += V.lanes
+        count = end - i
         m, s = load_first(V, mean, channel, count), load_first(V, scale, channel, count)
         b = load_first(V, bias, channel, count)
-        store_first(target, i, fma(load_first(V, source, i, count) - m, s, b), count)
-        i += count
+        store_first(out, i, fma(load_first(V, x, i, count) - m, s, b), count)
+        i = end

@@ -18,6 +18,7 @@ import numpy as np
 from numba import prange
 
 from accel.kernels.activation import lists, register_for
+from accel.kernels.activation.elements import past_caches
 from accel.kernels.inputs import blank, normal
 from accel.kernels.normalisation.rows import (
     AWKWARD,
@@ -26,13 +27,31 @@ from accel.kernels.normalisation.rows import (
     SHARES,
     WORTH_SHARING,
     matrix,
-    row_squares,
-    row_sum,
+    quarter_of,
     sizes,
+    span_squares,
+    span_sum,
     sum_error,
 )
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import fma, jit, load, load_first, store, store_first
+from accel.simd import (
+    broadcast,
+    elements_to_alignment,
+    fence,
+    first_lanes,
+    fma,
+    horizontal_sum,
+    jit,
+    load,
+    load_first,
+    load_masked,
+    pointer,
+    select,
+    store,
+    store_first,
+    store_masked,
+    store_streaming,
+)
 
 
 def _shift(row):
@@ -344,22 +363,64 @@ def layernorm_shared(x, weight, bias, epsilon, out):
 @jit
 def layernorm_rows(x, weight, bias, epsilon, out, first, last):
     """Normalise rows first to last - 1 of checked arguments."""
-    V = register_for(x)
-    count = x.shape[1]
-    for i in range(first, last):
-        row = x[i]
-        mean = x.dtype.type(row_sum(V, row) / count)
-        scale = x.dtype.type(1 / math.sqrt(row_squares(V, row, mean) / count + epsilon))
-        _scale_row(V, row, mean, scale, weight, bias, out[i])
+    V, width, streams = register_for(x), x.shape[1], past_caches(x, 2)
+    source, target = pointer(x.reshape(-1)), pointer(out.reshape(-1))
+    w, b = pointer(weight.reshape(-1)), pointer(bias.reshape(-1))
+    if width <= V.lanes // 4:
+        _short_rows(quarter_of(x), source, width, w, b, epsilon, target, first, last)
+    elif width <= V.lanes:
+        _short_rows(V, source, width, w, b, epsilon, target, first, last)
+    else:
+        _rows(V, source, width, w, b, epsilon, target, first, last, streams)
 
 
 @jit
-def _scale_row(V, row, mean, scale, weight, bias, result):
-    rest = row.size % V.lanes
-    whole = row.size - rest
-    for j in range(0, whole, V.lanes):
-        normalised = (load(V, row, j) - mean) * scale
-        store(result, j, fma(normalised, load(V, weight, j), load(V, bias, j)))
-    normalised = (load_first(V, row, whole, rest) - mean) * scale
-    w, b = load_first(V, weight, whole, rest), load_first(V, bias, whole, rest)
-    store_first(result, whole, fma(normalised, w, b), rest)
+def _short_rows(V, x, width, weight, bias, epsilon, out, first, last):
+    """Rows of one register, which is loaded and stored under the same mask every time."""
+    inside, part = first_lanes(V, width), 1.0 / width
+    w, b = load_masked(V, weight, 0, inside), load_masked(V, bias, 0, inside)
+    for at in range(first * width, last * width, width):
+        row = load_masked(V, x, at, inside)
+        centred = select(inside, row - broadcast(V, horizontal_sum(row) * part), 0.0)
+        variance = horizontal_sum(centred * centred) * part
+        scale = broadcast(V, 1.0 / math.sqrt(variance + epsilon))
+        store_masked(out, at, fma(centred * scale, w, b), inside)
+
+
+@jit
+def _rows(V, x, width, weight, bias, epsilon, out, first, last, streams):
+    """Rows go past the caches where they do not fit."""
+    for at in range(first * width, last * width, width):
+        mean = broadcast(V, span_sum(V, x, at, at + width) / width)
+        variance = span_squares(V, x, at, at + width, mean) / width
+        scale = broadcast(V, 1.0 / math.sqrt(variance + epsilon))
+        _scale_row(V, x, at, width, mean, scale, weight, bias, out, streams)
+    if streams:
+        fence()
+
+
+@jit
+def _scale_row(V, x, at, width, mean, scale, weight, bias, out, streams):
+    j = 0
+    if streams:
+        j = min(elements_to_alignment(V, out, at), width)
+        _scale_first(V, x, at, 0, j, mean, scale, weight, bias, out)
+        while width - j >= V.lanes:
+            normalised = (load(V, x, at + j) - mean) * scale
+            result = fma(normalised, load(V, weight, j), load(V, bias, j))
+            store_streaming(out, at + j, result)
+            j += V.lanes
+    while width - j >= V.lanes:
+        normalised = (load(V, x, at + j) - mean) * scale
+        store(out, at + j, fma(normalised, load(V, weight, j), load(V, bias, j)))
+        j += V.lanes
+    if width > j:
+        _scale_first(V, x, at, j, width - j, mean, scale, weight, bias, out)
+
+
+@jit
+def _scale_first(V, x, at, j, count, mean, scale, weight, bias, out):
+    """As many numbers as are fewer than a register."""
+    normalised = (load_first(V, x, at + j, count) - mean) * scale
+    w, b = load_first(V, weight, j, count), load_first(V, bias, j, count)
+    store_first(out, at + j, fma(normalised, w, b), count)

@@ -18,6 +18,7 @@ import numpy as np
 from numba import prange
 
 from accel.kernels.activation import lists, register_for
+from accel.kernels.activation.elements import past_caches
 from accel.kernels.inputs import blank
 from accel.kernels.normalisation.rows import (
     AWKWARD,
@@ -25,13 +26,37 @@ from accel.kernels.normalisation.rows import (
     SHARES,
     WORTH_SHARING,
     matrix,
+    quarter_of,
     sizes,
     sum_error,
 )
-from accel.kernels.normalisation.softmax import SPECIAL_ROWS, largest, span_total
-from accel.kernels.normalisation.weights import lowered
+from accel.kernels.normalisation.softmax import (
+    BLOCK,
+    SPECIAL_ROWS,
+    fill_finite,
+    span_largest,
+    span_total,
+    top_and_total,
+)
+from accel.kernels.normalisation.weights import broadcast_max, lowered, weight
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import broadcast, jit, load, load_first, store, store_first
+from accel.simd import (
+    broadcast,
+    elements_to_alignment,
+    fence,
+    first_lanes,
+    horizontal_sum,
+    jit,
+    load,
+    load_first,
+    load_masked,
+    pointer,
+    select,
+    store,
+    store_first,
+    store_masked,
+    store_streaming,
+)
 
 
 def log_softmax_inputs(
@@ -305,21 +330,55 @@ def _share(x, out):
 @jit
 def log_softmax_rows(x, out, first, last):
     """Compute the logarithm of the softmax of rows first to last - 1 of checked arguments."""
-    V = register_for(x)
-    for i in range(first, last):
-        row = x[i]
-        top = largest(V, row)
-        total = span_total(V, row, 0, row.size, broadcast(V, top))
-        logarithm = x.dtype.type(math.log(lowered(V, total)))
-        _subtract(V, row, top, logarithm, out[i])
+    V, width, streams = register_for(x), x.shape[1], past_caches(x, 2)
+    source, target = pointer(x.reshape(-1)), pointer(out.reshape(-1))
+    if width == 1:
+        fill_finite(V, source, first, last, 0.0, target)
+    elif width <= V.lanes // 4:
+        _short_rows(quarter_of(x), source, target, width, first, last)
+    elif width <= V.lanes:
+        _short_rows(V, source, target, width, first, last)
+    else:
+        _rows(V, source, target, width, first, last, streams)
 
 
 @jit
-def _subtract(V, row, top, logarithm, result):
+def _short_rows(V, x, out, width, first, last):
+    """Rows of one register, which is loaded and stored under the same mask every time."""
+    inside, least = first_lanes(V, width), broadcast(V, -np.inf)
+    for at in range(first * width, last * width, width):
+        row = select(inside, load_masked(V, x, at, inside), least)
+        distance = row - broadcast_max(V, row)
+        total = lowered(V, horizontal_sum(weight(V, distance)))
+        store_masked(out, at, distance - broadcast(V, math.log(total)), inside)
+
+
+@jit
+def _rows(V, x, out, width, first, last, streams):
+    for at in range(first * width, last * width, width):
+        if width <= BLOCK:
+            top = span_largest(V, x, at, at + width)
+            total = span_total(V, x, at, at + width, top)
+        else:
+            top, total = top_and_total(V, x, at, at + width)
+        _subtract(V, x, at, at + width, top, broadcast(V, math.log(lowered(V, total))), out, streams)
+    if streams:
+        fence()
+
+
+@jit
+def _subtract(V, x, at, end, top, logarithm, out, streams):
     """Twice: the sum of both would be rounded to the larger one's last place."""
-    most, less = broadcast(V, top), broadcast(V, logarithm)
-    rest = row.size % V.lanes
-    whole = row.size - rest
-    for j in range(0, whole, V.lanes):
-        store(result, j, (load(V, row, j) - most) - less)
-    store_first(result, whole, (load_first(V, row, whole, rest) - most) - less, rest)
+    if streams:
+        head = min(elements_to_alignment(V, out, at), end - at)
+        store_first(out, at, (load_first(V, x, at, head) - top) - logarithm, head)
+        at += head
+        while end - at >= V.lanes:
+            store_streaming(out, at, (load(V, x, at) - top) - logarithm)
+            at += V.lanes
+    while end - at >= V.lanes:
+        store(out, at, (load(V, x, at) - top) - logarithm)
+        at += V.lanes
+    if end > at:
+        rest = end - at
+        store_first(out, at, (load_first(V, x, at, rest) - top) - logarithm, rest)

@@ -18,6 +18,7 @@ import numpy as np
 from numba import prange
 
 from accel.kernels.activation import lists, register_for
+from accel.kernels.activation.elements import past_caches
 from accel.kernels.inputs import blank, normal
 from accel.kernels.normalisation.rows import (
     AWKWARD,
@@ -26,12 +27,29 @@ from accel.kernels.normalisation.rows import (
     SHARES,
     WORTH_SHARING,
     matrix,
-    row_squares,
+    quarter_of,
     sizes,
+    span_squares,
     sum_error,
 )
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit, load, load_first, store, store_first
+from accel.simd import (
+    broadcast,
+    elements_to_alignment,
+    fence,
+    first_lanes,
+    horizontal_sum,
+    jit,
+    load,
+    load_first,
+    load_masked,
+    pointer,
+    store,
+    store_first,
+    store_masked,
+    store_streaming,
+    zeros,
+)
 
 
 def _dwindle(row):
@@ -317,19 +335,53 @@ def rmsnorm_shared(x, weight, epsilon, out):
 @jit
 def rmsnorm_rows(x, weight, epsilon, out, first, last):
     """Normalise rows first to last - 1 of checked arguments."""
-    V = register_for(x)
-    count = x.shape[1]
-    for i in range(first, last):
-        squares = row_squares(V, x[i], x.dtype.type(0))
-        scale = x.dtype.type(1 / math.sqrt(squares / count + epsilon))
-        _scale_row(V, x[i], scale, weight, out[i])
+    V, width, streams = register_for(x), x.shape[1], past_caches(x, 2)
+    source, target = pointer(x.reshape(-1)), pointer(out.reshape(-1))
+    w = pointer(weight.reshape(-1))
+    if width <= V.lanes // 4:
+        _short_rows(quarter_of(x), source, width, w, epsilon, target, first, last)
+    elif width <= V.lanes:
+        _short_rows(V, source, width, w, epsilon, target, first, last)
+    else:
+        _rows(V, source, width, w, epsilon, target, first, last, streams)
 
 
 @jit
-def _scale_row(V, row, scale, weight, result):
-    rest = row.size % V.lanes
-    whole = row.size - rest
-    for j in range(0, whole, V.lanes):
-        store(result, j, load(V, row, j) * scale * load(V, weight, j))
-    last = load_first(V, row, whole, rest) * scale * load_first(V, weight, whole, rest)
-    store_first(result, whole, last, rest)
+def _short_rows(V, x, width, weight, epsilon, out, first, last):
+    """Rows of one register, which is loaded and stored under the same mask every time."""
+    inside, part = first_lanes(V, width), 1.0 / width
+    w = load_masked(V, weight, 0, inside)
+    for at in range(first * width, last * width, width):
+        row = load_masked(V, x, at, inside)
+        scale = 1.0 / math.sqrt(horizontal_sum(row * row) * part + epsilon)
+        store_masked(out, at, row * broadcast(V, scale) * w, inside)
+
+
+@jit
+def _rows(V, x, width, weight, epsilon, out, first, last, streams):
+    """Rows go past the caches where they do not fit."""
+    for at in range(first * width, last * width, width):
+        squares = span_squares(V, x, at, at + width, zeros(V))
+        scale = broadcast(V, 1.0 / math.sqrt(squares / width + epsilon))
+        _scale_row(V, x, at, width, scale, weight, out, streams)
+    if streams:
+        fence()
+
+
+@jit
+def _scale_row(V, x, at, width, scale, weight, out, streams):
+    j = 0
+    if streams:
+        j = min(elements_to_alignment(V, out, at), width)
+        head = load_first(V, x, at, j) * scale * load_first(V, weight, 0, j)
+        store_first(out, at, head, j)
+        while width - j >= V.lanes:
+            store_streaming(out, at + j, load(V, x, at + j) * scale * load(V, weight, j))
+            j += V.lanes
+    while width - j >= V.lanes:
+        store(out, at + j, load(V, x, at + j) * scale * load(V, weight, j))
+        j += V.lanes
+    if width > j:
+        rest = width - j
+        last = load_first(V, x, at + j, rest) * scale * load_first(V, weight, j, rest)
+        store_first(out, at + j, last, rest)

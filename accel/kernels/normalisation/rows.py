@@ -16,12 +16,14 @@ from numba.extending import overload
 
 from accel.kernels.inputs import normal
 from accel.simd import (
-    broadcast,
+    first_lanes,
     fma,
     horizontal_sum,
     jit,
     load,
     load_first,
+    load_masked,
+    select,
     vector,
     zeros,
 )
@@ -91,75 +93,51 @@ def matrix(rows: int, width: int, dtype: str, values: str, special: dict) -> np.
 
 
 @jit
-def row_sum(V, row):
-    """Return the sum of a row, in float64."""
-    total, i = 0.0, 0
-    step = 4 * V.lanes
-    while row.size - i >= step:
+def span_sum(V, x, at, end):
+    """Return the sum of ``x[at:end]``, in float64."""
+    total = 0.0
+    while end - at >= 4 * V.lanes:
         a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
-        end = min(row.size - step, i + BLOCK - step)
-        while i <= end:
-            a += load(V, row, i)
-            b += load(V, row, i + V.lanes)
-            c += load(V, row, i + 2 * V.lanes)
-            d += load(V, row, i + 3 * V.lanes)
-            i += step
+        whole = min((end - at) // (4 * V.lanes) * (4 * V.lanes), BLOCK)
+        for i in range(at, at + whole, 4 * V.lanes):
+            a += load(V, x, i)
+            b += load(V, x, i + V.lanes)
+            c += load(V, x, i + 2 * V.lanes)
+            d += load(V, x, i + 3 * V.lanes)
+        at += whole
         total += horizontal_sum((a + b) + (c + d))
     a = zeros(V)
-    while i < row.size:
-        a += load_first(V, row, i, row.size - i)
-        i += V.lanes
+    while end - at >= V.lanes:
+        a += load(V, x, at)
+        at += V.lanes
+    if end > at:
+        a += load_first(V, x, at, end - at)
     return total + horizontal_sum(a)
 
 
 @jit
-def row_squares(V, row, centre):
-    """Return the sum of the squared distances of a row's numbers from `centre`, in float64."""
-    total, i = 0.0, 0
-    step = 4 * V.lanes
-    away = broadcast(V, centre)
-    while row.size - i >= step:
+def span_squares(V, x, at, end, centre):
+    """Return the sum of squared distances of ``x[at:end]`` from a register, in float64."""
+    total = 0.0
+    while end - at >= 4 * V.lanes:
         a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
-        end = min(row.size - step, i + BLOCK - step)
-        while i <= end:
-            s = load(V, row, i) - away
-            t = load(V, row, i + V.lanes) - away
-            u = load(V, row, i + 2 * V.lanes) - away
-            v = load(V, row, i + 3 * V.lanes) - away
+        whole = min((end - at) // (4 * V.lanes) * (4 * V.lanes), BLOCK)
+        for i in range(at, at + whole, 4 * V.lanes):
+            s, t = load(V, x, i) - centre, load(V, x, i + V.lanes) - centre
+            u, v = load(V, x, i + 2 * V.lanes) - centre, load(V, x, i + 3 * V.lanes) - centre
             a, b, c, d = fma(s, s, a), fma(t, t, b), fma(u, u, c), fma(v, v, d)
-            i += step
+        at += whole
         total += horizontal_sum((a + b) + (c + d))
     a = zeros(V)
-    while row.size - i >= V.lanes:
-        s = load(V, row, i) - away
+    while end - at >= V.lanes:
+        s = load(V, x, at) - centre
         a = fma(s, s, a)
-        i += V.lanes
-    rest = row.size - i
-    s = load_first(V, row, i, rest) - away * first_ones(V, rest)
-    return total + horizontal_sum(fma(s, s, a))
-
-
-def first_ones(V, count):
-    """Return a register of ones in the first `count` lanes and zeros in the others."""
-    raise NotImplementedError("compiled code only")
-
-
-@overload(first_ones)
-def _first_ones(V, count):
-    ones = np.ones(V.token.lanes, V.token.dtype)
-    return lambda V, count: load_first(V, ones, 0, count)
-
-
-def half_of(x):
-    """Return the token of registers half as wide as those for the elements of `x`."""
-    raise NotImplementedError("compiled code only")
-
-
-@overload(half_of)
-def _half_of(x):
-    token = vector(x.dtype.name)
-    token = vector(x.dtype.name, max(2, token.lanes // 2))
-    return lambda x: token
+        at += V.lanes
+    if end > at:
+        inside = first_lanes(V, end - at)
+        s = select(inside, load_masked(V, x, at, inside) - centre, 0.0)
+        a = fma(s, s, a)
+    return total + horizontal_sum(a)
 
 
 def quarter_of(x):

@@ -24,15 +24,15 @@ from accel.kernels.normalisation.rows import (
     EDGES,
     SHARES,
     WORTH_SHARING,
-    half_of,
     matrix,
     quarter_of,
     sizes,
     sum_error,
 )
 from accel.kernels.registry import Operation, register, register_operation
-from accel.kernels.normalisation.weights import weight
+from accel.kernels.normalisation.weights import broadcast_max, lowered, weight
 from accel.simd import (
+    any_lane,
     broadcast,
     elements_to_alignment,
     fence,
@@ -43,7 +43,7 @@ from accel.simd import (
     load,
     load_first,
     load_masked,
-    prefetch,
+    pointer,
     select,
     store,
     store_first,
@@ -343,179 +343,151 @@ def _share(x, out):
 @jit
 def softmax_rows(x, out, first, last):
     """Compute the softmax of rows first to last - 1 of checked arguments."""
-    V = register_for(x)
-    width = x.shape[1]
-    if width <= V.lanes // 4:
-        _short_rows(quarter_of(x), x, out, first, last)
-    elif width <= V.lanes // 2:
-        _short_rows(half_of(x), x, out, first, last)
+    V, width, streams = register_for(x), x.shape[1], past_caches(x, 2)
+    source, target = pointer(x.reshape(-1)), pointer(out.reshape(-1))
+    if width == 1:
+        fill_finite(V, source, first, last, 1.0, target)
+    elif width <= V.lanes // 4:
+        _short_rows(quarter_of(x), source, target, width, first, last)
     elif width <= V.lanes:
-        _short_rows(V, x, out, first, last)
+        _short_rows(V, source, target, width, first, last)
     elif width * x.itemsize > NEAR_BYTES:
-        _long_rows(V, x, out, first, last)
-    elif past_caches(x, 2):
-        _streamed_rows(V, x, out, first, last)
+        _long_rows(V, source, target, width, first, last, streams)
+    elif streams:
+        kept = np.empty(width, x.dtype)
+        _streamed_rows(V, source, target, width, first, last, pointer(kept))
     else:
-        for i in range(first, last):
-            row, result = x[i], out[i]
-            total = _weights(V, row, broadcast(V, largest(V, row)), result)
-            _multiply(V, result, row.dtype.type(1) / total, result)
+        _near_rows(V, source, target, width, first, last)
 
 
 @jit
-def _short_rows(V, x, out, first, last):
+def fill_finite(V, x, at, end, value, out):
+    """Write a number wherever `x` is finite, and NaN elsewhere: what rows of one number give."""
+    while end - at >= V.lanes:
+        v = load(V, x, at)
+        store(out, at, (v - v) + value)
+        at += V.lanes
+    v = load_first(V, x, at, end - at)
+    store_first(out, at, (v - v) + value, end - at)
+
+
+@jit
+def _short_rows(V, x, out, width, first, last):
     """Rows of one register, which is loaded and stored under the same mask every time."""
-    width = x.shape[1]
     inside, least = first_lanes(V, width), broadcast(V, -np.inf)
-    source, target = x.reshape(-1), out.reshape(-1)
-    for i in range(first, last):
-        row = select(inside, load_masked(V, source, i * width, inside), least)
-        weights = weight(V, row - horizontal_max(row))
-        store_masked(target, i * width, weights / horizontal_sum(weights), inside)
+    for at in range(first * width, last * width, width):
+        row = select(inside, load_masked(V, x, at, inside), least)
+        weights = weight(V, row - broadcast_max(V, row))
+        store_masked(out, at, weights * broadcast(V, 1.0 / horizontal_sum(weights)), inside)
 
 
 @jit
-def _streamed_rows(V, x, out, first, last):
-    """Rows that go past the caches: weights are kept in one row's room, next rows fetched early."""
-    weights, source = np.empty(x.shape[1], x.dtype), x.reshape(-1)
-    for i in range(first, last):
-        row = x[i]
-        top = broadcast(V, largest(V, row))
-        total = _weights_fetching(V, row, top, weights, source, (i + 1) * row.size)
-        _multiply_streaming(V, weights, row.dtype.type(1) / total, out[i])
+def _near_rows(V, x, out, width, first, last):
+    """Rows whose weights are kept where the results will be."""
+    for at in range(first * width, last * width, width):
+        top = span_largest(V, x, at, at + width)
+        total = _weights(V, x, at, width, top, out, at)
+        _multiply(V, out, at, broadcast(V, 1.0 / total), out, at, width)
+
+
+@jit
+def _streamed_rows(V, x, out, width, first, last, kept):
+    """Rows that go past the caches: weights are kept elsewhere, in a near cache."""
+    for at in range(first * width, last * width, width):
+        top = span_largest(V, x, at, at + width)
+        total = _weights(V, x, at, width, top, kept, 0)
+        share = broadcast(V, 1.0 / total)
+        head = min(elements_to_alignment(V, out, at), width)
+        store_first(out, at, share * load_first(V, kept, 0, head), head)
+        whole = head + (width - head) // V.lanes * V.lanes
+        for j in range(head, whole, V.lanes):
+            store_streaming(out, at + j, share * load(V, kept, j))
+        _multiply(V, kept, whole, share, out, at + whole, width - whole)
     fence()
 
 
 @jit
-def _long_rows(V, x, out, first, last):
+def _long_rows(V, x, out, width, first, last, streams):
     """Rows that fit no near cache: read twice, their exponentials computed twice."""
-    for i in range(first, last):
-        top, total = top_and_total(V, x[i])
-        _shares(V, x[i], broadcast(V, top), x.dtype.type(1) / total, out[i], past_caches(x, 2))
+    for at in range(first * width, last * width, width):
+        top, total = top_and_total(V, x, at, at + width)
+        _shares(V, x, at, at + width, top, broadcast(V, 1.0 / total), out, streams)
     fence()
 
 
 @jit
-def _weights(V, row, top, weights):
-    """Write the weights of a row, and return their sum."""
-    step = 4 * V.lanes
+def _weights(V, x, at, width, top, kept, to):
+    """Write the weights of a row to ``kept[to:]``, and return their sum."""
     a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
     j = 0
-    while row.size - j >= step:
-        s, t = weight(V, load(V, row, j) - top), weight(V, load(V, row, j + V.lanes) - top)
-        u = weight(V, load(V, row, j + 2 * V.lanes) - top)
-        v = weight(V, load(V, row, j + 3 * V.lanes) - top)
-        store(weights, j, s)
-        store(weights, j + V.lanes, t)
-        store(weights, j + 2 * V.lanes, u)
-        store(weights, j + 3 * V.lanes, v)
+    while width - j >= 4 * V.lanes:
+        i, k = at + j, to + j
+        s, t = weight(V, load(V, x, i) - top), weight(V, load(V, x, i + V.lanes) - top)
+        u = weight(V, load(V, x, i + 2 * V.lanes) - top)
+        v = weight(V, load(V, x, i + 3 * V.lanes) - top)
+        store(kept, k, s)
+        store(kept, k + V.lanes, t)
+        store(kept, k + 2 * V.lanes, u)
+        store(kept, k + 3 * V.lanes, v)
         a, b, c, d = a + s, b + t, c + u, d + v
-        j += step
-    return horizontal_sum((a + b) + (c + d) + _last_weights(V, row, top, j, weights))
-
-
-@jit
-def _weights_fetching(V, row, top, weights, source, ahead):
-    """As `_weights`, and ask for the numbers that far ahead in `source`."""
-    step = 4 * V.lanes
-    a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
-    j = 0
-    while row.size - j >= step:
-        prefetch(source, ahead + j)
-        prefetch(source, ahead + j + V.lanes)
-        prefetch(source, ahead + j + 2 * V.lanes)
-        prefetch(source, ahead + j + 3 * V.lanes)
-        s, t = weight(V, load(V, row, j) - top), weight(V, load(V, row, j + V.lanes) - top)
-        u = weight(V, load(V, row, j + 2 * V.lanes) - top)
-        v = weight(V, load(V, row, j + 3 * V.lanes) - top)
-        store(weights, j, s)
-        store(weights, j + V.lanes, t)
-        store(weights, j + 2 * V.lanes, u)
-        store(weights, j + 3 * V.lanes, v)
-        a, b, c, d = a + s, b + t, c + u, d + v
-        j += step
-    return horizontal_sum((a + b) + (c + d) + _last_weights(V, row, top, j, weights))
-
-
-@jit
-def _last_weights(V, row, top, j, weights):
-    """Write the weights from j on, fewer than four registers, and return a register of sums."""
-    sums = zeros(V)
-    while row.size - j >= V.lanes:
-        s = weight(V, load(V, row, j) - top)
-        store(weights, j, s)
-        sums += s
-        j += V.lanes
-    rest = row.size - j
-    if rest:
-        inside = first_lanes(V, rest)
-        s = weight(V, load_masked(V, row, j, inside) - top)
-        store_masked(weights, j, s, inside)
-        sums += select(inside, s, 0.0)
-    return sums
-
-
-@jit
-def _multiply(V, weights, share, result):
-    rest = result.size % V.lanes
-    whole = result.size - rest
-    for j in range(0, whole, V.lanes):
-        store(result, j, share * load(V, weights, j))
-    if rest:
-        store_first(result, whole, share * load_first(V, weights, whole, rest), rest)
-
-
-@jit
-def _multiply_streaming(V, weights, share, result):
-    """Aligned to registers of `result`, which go past the caches."""
-    j = min(elements_to_alignment(V, result, 0), result.size)
-    if j:
-        store_first(result, 0, share * load_first(V, weights, 0, j), j)
-    while result.size - j >= V.lanes:
-        store_streaming(result, j, share * load(V, weights, j))
-        j += V.lanes
-    rest = result.size - j
-    if rest:
-        store_first(result, j, share * load_first(V, weights, j, rest), rest)
-
-
-@jit
-def _shares(V, row, top, share, result, streams):
-    j = min(elements_to_alignment(V, result, 0), result.size)
-    store_first(result, 0, share * weight(V, load_first(V, row, 0, j) - top), j)
-    whole = j + (row.size - j) // V.lanes * V.lanes
-    if streams:
-        for k in range(j, whole, V.lanes):
-            store_streaming(result, k, share * weight(V, load(V, row, k) - top))
-    else:
-        for k in range(j, whole, V.lanes):
-            store(result, k, share * weight(V, load(V, row, k) - top))
-    rest = row.size - whole
-    store_first(result, whole, share * weight(V, load_first(V, row, whole, rest) - top), rest)
-
-
-@jit
-def largest(V, row):
-    """Return the largest number of a row, of those that are none: a NaN shows in the weights."""
-    return span_largest(V, row, 0, row.size)
-
-
-@jit
-def span_largest(V, row, j, end):
-    """Return the largest of ``row[j:end]`` that is no NaN."""
-    a = b = c = d = broadcast(V, -np.inf)
-    while end - j >= 4 * V.lanes:
-        a, b = _larger(load(V, row, j), a), _larger(load(V, row, j + V.lanes), b)
-        c = _larger(load(V, row, j + 2 * V.lanes), c)
-        d = _larger(load(V, row, j + 3 * V.lanes), d)
         j += 4 * V.lanes
-    while end - j >= V.lanes:
-        a = _larger(load(V, row, j), a)
+    while width - j >= V.lanes:
+        s = weight(V, load(V, x, at + j) - top)
+        store(kept, to + j, s)
+        a += s
         j += V.lanes
-    if end > j:
-        inside = first_lanes(V, end - j)
-        b = _larger(select(inside, load_masked(V, row, j, inside), b), b)
-    return horizontal_max(_larger(_larger(a, b), _larger(c, d)))
+    if width > j:
+        inside = first_lanes(V, width - j)
+        s = weight(V, load_masked(V, x, at + j, inside) - top)
+        store_masked(kept, to + j, s, inside)
+        b += select(inside, s, 0.0)
+    return horizontal_sum((a + b) + (c + d))
+
+
+@jit
+def _multiply(V, kept, at, share, out, to, count):
+    j = 0
+    while count - j >= V.lanes:
+        store(out, to + j, share * load(V, kept, at + j))
+        j += V.lanes
+    if count > j:
+        store_first(out, to + j, share * load_first(V, kept, at + j, count - j), count - j)
+
+
+@jit
+def _shares(V, x, at, end, top, share, out, streams):
+    head = min(elements_to_alignment(V, out, at), end - at)
+    store_first(out, at, share * weight(V, load_first(V, x, at, head) - top), head)
+    whole = at + head + (end - at - head) // V.lanes * V.lanes
+    if streams:
+        for i in range(at + head, whole, V.lanes):
+            store_streaming(out, i, share * weight(V, load(V, x, i) - top))
+    else:
+        for i in range(at + head, whole, V.lanes):
+            store(out, i, share * weight(V, load(V, x, i) - top))
+    rest = end - whole
+    store_first(out, whole, share * weight(V, load_first(V, x, whole, rest) - top), rest)
+
+
+@jit
+def span_largest(V, x, at, end):
+    """Return a register full of the largest of ``x[at:end]``.
+
+    A NaN may win or be passed over: it shows in the weights.
+    """
+    a = b = c = d = broadcast(V, -np.inf)
+    while end - at >= 4 * V.lanes:
+        a, b = _larger(load(V, x, at), a), _larger(load(V, x, at + V.lanes), b)
+        c = _larger(load(V, x, at + 2 * V.lanes), c)
+        d = _larger(load(V, x, at + 3 * V.lanes), d)
+        at += 4 * V.lanes
+    while end - at >= V.lanes:
+        a = _larger(load(V, x, at), a)
+        at += V.lanes
+    if end > at:
+        inside = first_lanes(V, end - at)
+        b = _larger(select(inside, load_masked(V, x, at, inside), b), b)
+    return broadcast_max(V, _larger(_larger(a, b), _larger(c, d)))
 
 
 @jit
@@ -525,37 +497,47 @@ def _larger(v, most):
 
 
 @jit
-def top_and_total(V, row):
-    """Return the largest number of a row and the sum of its weights, read once from afar.
+def top_and_total(V, x, at, end):
+    """Return a register full of the largest of ``x[at:end]``, and the sum of weights.
 
-    Block by block: where one has a number larger than all before, what was summed so far
-    shrinks. All masked, or a NaN: the sum is NaN.
+    Read once from afar, block by block: where one has a number larger than all before, what
+    was summed so far shrinks. The sum is NaN where there is one, or nothing but -inf.
     """
-    top, most, total = np.finfo(row.dtype).min, row.dtype.type(-np.inf), 0.0
-    for j in range(0, row.size, BLOCK):
-        end = min(j + BLOCK, row.size)
-        most = max(most, span_largest(V, row, j, end))
-        if most > top:
-            total *= math.exp(float(top - most))
+    top, total = broadcast(V, -np.inf), 0.0
+    for i in range(at, end, BLOCK):
+        most = _larger(span_largest(V, x, i, min(i + BLOCK, end)), top)
+        if any_lane(most > top):
+            total *= lowered(V, horizontal_max(weight(V, top - most)))
             top = most
-        total += span_total(V, row, j, end, broadcast(V, top))
-    return top, row.dtype.type(total if most >= top else np.nan)
+        if any_lane(top > -np.inf):
+            total += span_total(V, x, i, min(i + BLOCK, end), top)
+        else:  # masked so far, or NaN
+            total += _nan_or_zero(V, x, i, min(i + BLOCK, end))
+    return top, total if any_lane(top > -np.inf) else np.nan
 
 
 @jit
-def span_total(V, row, j, end, top):
-    """Return the sum of the weights of ``row[j:end]``."""
+def _nan_or_zero(V, x, at, end):
+    for i in range(at, end):
+        if math.isnan(x[i]):
+            return np.nan
+    return 0.0
+
+
+@jit
+def span_total(V, x, at, end, top):
+    """Return the sum of the weights of ``x[at:end]``."""
     a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
-    while end - j >= 4 * V.lanes:
-        a += weight(V, load(V, row, j) - top)
-        b += weight(V, load(V, row, j + V.lanes) - top)
-        c += weight(V, load(V, row, j + 2 * V.lanes) - top)
-        d += weight(V, load(V, row, j + 3 * V.lanes) - top)
-        j += 4 * V.lanes
-    while end - j >= V.lanes:
-        a += weight(V, load(V, row, j) - top)
-        j += V.lanes
-    if end > j:
-        inside = first_lanes(V, end - j)
-        b += select(inside, weight(V, load_masked(V, row, j, inside) - top), 0.0)
+    while end - at >= 4 * V.lanes:
+        a += weight(V, load(V, x, at) - top)
+        b += weight(V, load(V, x, at + V.lanes) - top)
+        c += weight(V, load(V, x, at + 2 * V.lanes) - top)
+        d += weight(V, load(V, x, at + 3 * V.lanes) - top)
+        at += 4 * V.lanes
+    while end - at >= V.lanes:
+        a += weight(V, load(V, x, at) - top)
+        at += V.lanes
+    if end > at:
+        inside = first_lanes(V, end - at)
+        b += select(inside, weight(V, load_masked(V, x, at, inside) - top), 0.0)
     return horizontal_sum((a + b) + (c + d))

@@ -2,9 +2,10 @@
 
 `accel.simd.exp` takes any number. The distances from the largest number of a row are at
 most 0, so nothing overflows. And a factor common to all exponentials of a row cancels when
-they are divided by their sum: they are kept `2**64` times as large (`2**512` in float64), so
+they are divided by their sum: they are kept `2**24` times as large (`2**53` in float64), so
 that none is subnormal and a power of two takes one multiplication instead of two. What is
-subnormal in the end becomes so in the division, rounded once.
+subnormal in the end becomes so in the division, rounded once. What vanishes in the end, as
+masked numbers do, is zero from the start: processors are slow with subnormal numbers.
 
 The polynomial is ``1 + r + r**2 q(r)``, with q from a least-squares fit to the relative
 error at Chebyshev nodes: six fused multiply-adds give 0.07 units of the last place in float32,
@@ -23,10 +24,10 @@ import math
 
 from numba.extending import overload
 
-from accel.simd import bitcast, fma, jit, maximum, vector
+from accel.simd import bitcast, broadcast, fma, horizontal_max, jit, maximum, vector
 
 #: Powers of two that weights are too large by, for each size of element.
-RAISED = {"float32": 64, "float64": 512}
+RAISED = {"float32": 24, "float64": 53}
 
 _PER_LOG2 = 1 / math.log(2)
 _LOG2 = math.log(2)
@@ -45,11 +46,11 @@ def _weight(V, distance):
 def _float32(lanes: int):
     """Generate `weight` for float32.
 
-    One rounding of log(2) suffices: the distance itself is rounded by more. Beyond `least`
-    everything is 0. Numbers near `shift` are integers; its last bits hold the exponent's
-    bias, so that they become a power of two when shifted to their place.
+    One rounding of log(2) suffices: the distance itself is rounded by more. Numbers near
+    `shift` are integers; its last bits hold the exponent's bias, so that they become a power
+    of two when shifted to their place. At `least` they become 0, and so does the product.
     """
-    word, least, shift = vector("int32", lanes), -104.0, 1.5 * 2.0**23 + 127 + 64
+    word, least, shift = vector("int32", lanes), -104.8, 1.5 * 2.0**23 + 127 + 24
 
     def compiled(V, distance):
         d = maximum(least, distance)  # a constant first: NaN passes
@@ -62,7 +63,7 @@ def _float32(lanes: int):
 
 def _float64(lanes: int):
     """Generate `weight` for float64, as `_float32` does."""
-    word, least, shift = vector("int64", lanes), -746.0, 1.5 * 2.0**52 + 1023 + 512
+    word, least, shift = vector("int64", lanes), -746.0, 1.5 * 2.0**52 + 1023 + 53
 
     def compiled(V, distance):
         d = maximum(least, distance)
@@ -98,3 +99,26 @@ def lowered(V, total):
 def _lowered(V, total):
     factor = 0.5 ** RAISED[V.token.dtype.name]
     return lambda V, total: factor * total
+
+
+def broadcast_max(V, v):
+    """Return the largest lane of a register in all lanes; a NaN may win, or be passed over."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(broadcast_max)
+def _broadcast_max(V, v):
+    """Generate it with integers, whose maximum is a single instruction.
+
+    Bits of positive numbers are in the numbers' order, those of negative ones in the
+    opposite order, unless all but the sign are inverted.
+    """
+    bits = 8 * V.token.dtype.itemsize
+    word, sign, others = vector(f"int{bits}", V.token.lanes), bits - 1, 2 ** (bits - 1) - 1
+
+    def compiled(V, v):
+        key = bitcast(word, v)
+        largest = broadcast(word, horizontal_max(key ^ ((key >> sign) & others)))
+        return bitcast(V, largest ^ ((largest >> sign) & others))
+
+    return compiled

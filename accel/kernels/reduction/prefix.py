@@ -1,10 +1,10 @@
 """Prefix sums: every sum on the way to the sum of an array.
 
 The plainest chain there is: each result needs the one before. It breaks all the same.
-The sums of the last two numbers at each place need no chain; added in pairs two places
-apart they are the sums of the last four, then of the last eight, of as many as a register
-has lanes. A register of those, plus the register of results before it, is the next
-register of results: one addition to wait for instead of sixteen.
+Added to itself moved up by one lane, a register holds sums of two; moved up by two lanes,
+sums of four, and so on until each lane holds the sum of all up to it. Neighbouring
+registers do that at the same time. Only what all before come to goes from one to the next:
+one addition to wait for instead of sixteen.
 
 Source
 ------
@@ -19,6 +19,7 @@ import numpy as np
 from numba import prange
 
 from accel.kernels.activation import lists, register_for
+from accel.kernels.activation.elements import past_caches
 from accel.kernels.inputs import blank
 from accel.kernels.reduction.spans import (
     AWKWARD,
@@ -31,10 +32,19 @@ from accel.kernels.reduction.spans import (
 )
 from accel.kernels.reduction.sums import span_sum
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import broadcast, jit, load, store
-
-#: Numbers whose short sums are formed at a time, in a buffer that stays in the nearest cache.
-STRETCH = 1024
+from accel.simd import (
+    broadcast,
+    elements_to_alignment,
+    fence,
+    jit,
+    lane,
+    load,
+    load_first,
+    scan_sum,
+    store,
+    store_first,
+    store_streaming,
+)
 
 
 def prefix_sum_inputs(n: int, dtype: str = "float32", values: str = "normal") -> tuple:
@@ -170,7 +180,7 @@ def prefix_sum_compiled(x, out):
     "prefix_sum",
     name="vector",
     instrument="compiled",
-    story="short sums by doubling in vector registers: removes most of the waiting",
+    story="sums within vector registers by doubling: removes most of the waiting",
     tags=("ladder", "best"),
 )
 @jit
@@ -239,37 +249,47 @@ def _shared_prefix(x, out):
 @jit
 def span_prefix(x, first, last, before, out):
     """Write `before` plus the sums of ``x[first:]`` to ``out[first:last]``."""
-    V = register_for(x)
-    total = x.dtype.type(before)
-    if last - first >= 4 * V.lanes:
-        end = last - (last - first) % V.lanes
-        _registers(V, x, first, end, total, out)
-        first, total = end, out[end - 1]
-    for i in range(first, last):
-        total += x[i]
-        out[i] = total
+    V, streams = register_for(x), past_caches(x, 2)
+    sums, i = broadcast(V, before), first
+    if streams:
+        i += min(elements_to_alignment(V, out, i), last - i)
+        if i > first:
+            total = scan_sum(load_first(V, x, first, i - first)) + sums
+            store_first(out, first, total, i - first)
+            sums = broadcast(V, out[i - 1])
+    while last - i >= 4 * V.lanes:
+        a, b = scan_sum(load(V, x, i)), scan_sum(load(V, x, i + V.lanes))
+        c = scan_sum(load(V, x, i + 2 * V.lanes))
+        d = scan_sum(load(V, x, i + 3 * V.lanes))
+        past_a = sums + last_everywhere(V, a)
+        past_b = past_a + last_everywhere(V, b)
+        past_c = past_b + last_everywhere(V, c)
+        _put(out, i, a + sums, streams)
+        _put(out, i + V.lanes, b + past_a, streams)
+        _put(out, i + 2 * V.lanes, c + past_b, streams)
+        _put(out, i + 3 * V.lanes, d + past_c, streams)
+        sums = past_c + last_everywhere(V, d)
+        i += 4 * V.lanes
+    if streams:
+        fence()
+    while last - i >= V.lanes:
+        a = scan_sum(load(V, x, i))
+        store(out, i, a + sums)
+        sums = sums + last_everywhere(V, a)
+        i += V.lanes
+    if last > i:
+        store_first(out, i, scan_sum(load_first(V, x, i, last - i)) + sums, last - i)
 
 
 @jit
-def _registers(V, x, first, last, before, out):
-    fours = np.zeros(V.lanes + STRETCH, x.dtype)  # sums of four, after zeros or the last ones
-    sums = broadcast(V, before)
-    for begin in range(first, last, STRETCH):
-        end = min(begin + STRETCH, last)
-        i = begin
-        if begin == first:
-            i += V.lanes
-            for k in range(V.lanes):
-                for back in range(min(k + 1, 4)):
-                    fours[V.lanes + k] += x[first + k - back]
-        while i < end:
-            pair = load(V, x, i) + load(V, x, i - 1)
-            store(fours, V.lanes + i - begin, pair + (load(V, x, i - 2) + load(V, x, i - 3)))
-            i += V.lanes
-        for k in range(V.lanes, V.lanes + end - begin, V.lanes):
-            window = load(V, fours, k)
-            for back in range(4, V.lanes, 4):
-                window += load(V, fours, k - back)
-            sums += window
-            store(out, begin + k - V.lanes, sums)
-        store(fours, 0, load(V, fours, end - begin))
+def _put(out, i, v, streams):
+    if streams:
+        store_streaming(out, i, v)
+    else:
+        store(out, i, v)
+
+
+@jit
+def last_everywhere(V, v):
+    """Return a register full of the last lane."""
+    return broadcast(V, lane(v, V.lanes - 1))
