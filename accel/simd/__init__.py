@@ -5,36 +5,108 @@ loops this book is about: ragged bounds, ``exp``, horizontal steps, a block of
 accumulators that must stay in registers. Here a register is a value with operators,
 and a kernel reads like the arithmetic it does::
 
+    import numpy as np
+    from accel.simd import exp, jit, load, load_first, select, store, store_first, vector
+
     V = vector("float32")                   # as many lanes as this machine's registers
 
     @jit
-    def squares(x, out):
+    def elu(x, out):
         whole = x.size - x.size % V.lanes
         for i in range(0, whole, V.lanes):
-            v = load(V, x, i)
-            store(out, i, v * v)
-        v = load_first(V, x, whole, x.size - whole)
-        store_first(out, whole, v * v, x.size - whole)
+            store(out, i, bent(load(V, x, i)))
+        rest = x.size - whole
+        store_first(out, whole, bent(load_first(V, x, whole, rest)), rest)
 
+    @jit
+    def bent(v):
+        return select(v > 0, v, exp(v) - 1)  # both are computed, one is taken
+
+    x = np.linspace(-2, 2, 1001, dtype="float32")
+    elu(x, np.empty_like(x))
+
+Widths
+------
 Width is part of the *type*. `vector` and `Tile` return small frozen tokens, and a token
 passed as an argument, or used as a global or closure constant, selects the width while
-compiling. One jitted function so serves every width, and each width has its own entry
-in the on-disk cache. Any width works on any host: LLVM splits registers that the
-machine does not have.
+compiling: ``V.lanes`` is a constant there. One jitted function so serves every width,
+and each width has its own entry in the on-disk cache. ``vector(dtype)`` fills the
+machine's registers (64 bytes with AVX-512, 32 with AVX, else 16), ``vector(dtype,
+lanes)`` any power of two from 2 to 64 lanes, on any host: LLVM splits registers that the
+machine does not have. Element types are float32 and float64, and integers of 8 to 64
+bits, signed and unsigned. `alike` gives the token with as many lanes of another type.
 
-How it works: a Numba type whose data model is an LLVM vector, and for each operation
-one `intrinsic` that emits an LLVM instruction or two. A register tile is an LLVM *array
-of vectors* in SSA form: every update makes a new value, and LLVM's scalar replacement
-gives each accumulator a register of its own. Code generators are Python functions, so
-the loops over a tile run while the kernel compiles, and the kernel comes out unrolled.
-The usual alternative, a template of source text with one local name per accumulator,
-has to be formatted, written to a file, imported and compiled for every tile; here there
-is no text, a traceback points at real lines, and the cache works as for any function.
+Values
+------
+A *register* (``V``: float32, float64, or integers), a *mask* (a yes or no per lane), and
+a *tile* (rows of registers, to sum in). All are values: what looks like a change makes a
+new one. They live in compiled code only, and can be returned and passed between jitted
+functions, alone and in tuples. Scalars beside a register are cast to its element type
+and broadcast; a whole number goes with every register, a real one with real ones. No
+operation on registers raises; integers wrap around.
 
-Two limits. Loads and stores check no bounds, like the instructions they stand for:
-kernels check shapes before they start. And a token class must be importable: Numba
-caches functions by the types of their arguments, and types defined in ``__main__``
-are new in every process, so nothing compiled for them is ever found again.
+Functions
+---------
+**Operators**: ``+ - * /`` and unary ``-``; ``& | ^ ~ << >>`` of integers; ``< <= > >= ==
+!=``, which make masks; ``& | ^ ~`` of masks. ``/`` is for real numbers only.
+
+**Making registers**: `zeros`, `broadcast`, `lane_index`.
+
+**Memory**, at element ``i`` of a contiguous array or a `pointer`:
+
+=============  =========================================================================
+whole          `load`, `store`; `load_aligned`, `store_aligned`
+first lanes    `load_first`, `store_first`: the end of a loop
+chosen lanes   `load_masked`, `store_masked`
+scattered      `gather`, `scatter`
+past caches    `store_streaming`, then `fence`; `prefetch`
+alignment      `elements_to_alignment`
+=============  =========================================================================
+
+**Arithmetic**: `fma`, `minimum`, `maximum`, `absolute`, `sqrt`, `copysign`; `floor`,
+`truncate`, `round_to_even`.
+
+**Elementary functions**, with their errors: `exp`, `exp2`, `log`, `tanh`, `erf`.
+
+**Comparing**: `less`, `less_equal`, `greater`, `greater_equal`, `equal`, `not_equal`,
+`isnan`, `first_lanes`, which make masks; `select`, which uses them; `both`, `either`,
+`invert`; `any_lane`, `all_lanes`, `count_lanes`, which end in scalars to branch on.
+
+**Between types**: `convert`, the number; `bitcast`, the bits.
+
+**Across lanes**: `horizontal_sum`, `horizontal_max`, `horizontal_min`; `scan_sum`;
+`reverse`, `rotate`; `interleave`, `deinterleave`; `halves`, `join`; `lane`, `with_lane`.
+
+**Tiles**:
+
+=============  =========================================================================
+summing        `tile_zeros`, `tile_outer_fma`
+memory         `tile_load`, `tile_store`, `tile_accumulate`, and the same at the ragged
+               edge of a matrix: `tile_load_first`, `tile_store_first`,
+               `tile_accumulate_first`
+epilogues      ``+ - * /``, `tile_add_row`, `tile_add_column`, `tile_maximum`,
+               `tile_minimum`, and with any function of a register: `tile_map`
+registers      `tile_get`, `tile_set`, `tile_transpose`
+=============  =========================================================================
+
+**Compiling**: `jit`, `cache_problem`.
+
+How it works
+------------
+A Numba type whose data model is an LLVM vector, and for each operation one `intrinsic`
+that emits an LLVM instruction or two. A register tile is an LLVM *array of vectors* in
+SSA form: every update makes a new value, and LLVM's scalar replacement gives each
+accumulator a register of its own. Code generators are Python functions, so the loops
+over a tile run while the kernel compiles, and the kernel comes out unrolled. The usual
+alternative, a template of source text with one local name per accumulator, has to be
+formatted, written to a file, imported and compiled for every tile; here there is no
+text, a traceback points at real lines, and the cache works as for any function.
+
+Three limits. Loads and stores check no bounds, like the instructions they stand for:
+kernels check shapes before they start. Misuse is an error while compiling, in words, as
+far as types can tell. And a token class must be importable: Numba caches functions by
+the types of their arguments, and types defined in ``__main__`` are new in every process,
+so nothing compiled for them is ever found again.
 
 Source
 ------
@@ -97,7 +169,7 @@ from accel.simd.lanes import (
     scan_sum,
     with_lane,
 )
-from accel.simd.masked import gather, load_masked, store_masked
+from accel.simd.masked import gather, load_masked, scatter, store_masked
 from accel.simd.memory import load, load_first, pointer, prefetch, store, store_first
 from accel.simd.tiles import (
     tile_accumulate,
@@ -178,6 +250,7 @@ __all__ = [
     "rotate",
     "round_to_even",
     "scan_sum",
+    "scatter",
     "select",
     "sqrt",
     "store",

@@ -51,9 +51,7 @@ def _aligned_store(name: str, x, v, mark):
 
     def generate(context, builder, sig, values):
         memory, i, value = values
-        written = builder.store(
-            value, address(context, builder, x, memory, i, value.type)
-        )
+        written = builder.store(value, address(context, builder, x, memory, i, value.type))
         written.align = _bytes(value.type)
         mark(builder, written)
         return context.get_dummy_value()

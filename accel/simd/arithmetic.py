@@ -27,9 +27,7 @@ from accel.simd.emitting import (
 from accel.simd.types import RegisterType, Vector, llvm_vector, scalar_of
 
 
-def define_operator(
-    symbol, sign: str, emit, *, operands: int = 2, kinds: str = EVERY, result=None
-):
+def define_operator(symbol, sign: str, emit, *, operands: int = 2, kinds: str = EVERY, result=None):
     """Give registers a Python operator; a scalar operand is broadcast.
 
     `emit` and `kinds` as for `lanewise`; `result` makes the result's type of the
@@ -48,9 +46,7 @@ def define_operator(
         return emit(builder, common.token, *spread(builder, common, sig, values))
 
     infer_global(symbol)(Operator)
-    for pattern in itertools.product(
-        (RegisterType, types.Float, types.Integer), repeat=operands
-    ):
+    for pattern in itertools.product((RegisterType, types.Float, types.Integer), repeat=operands):
         if RegisterType in pattern:
             lower_builtin(symbol, *pattern)(lower)
 
@@ -131,9 +127,7 @@ def emit_minimum(builder, token: Vector, x, y):
     """Emit the smaller of each lane, NaN if either is."""
     if not is_real(token):
         return _integer_extreme(builder, token, "min", x, y)
-    smaller = builder.select(
-        builder.fcmp_ordered("<", x, y), x, y
-    )  # y if either is NaN
+    smaller = builder.select(builder.fcmp_ordered("<", x, y), x, y)  # y if either is NaN
     return builder.select(builder.fcmp_unordered("uno", x, x), x, smaller)
 
 

@@ -51,9 +51,7 @@ _FLOAT32 = About(
         tiny=-86.0,
         rate=float.fromhex("0x1.715476p+0"),
         octave=_hex("0x1.62e43p-1 -0x1.05c61p-29"),
-        series=_hex(
-            "1 1 0x1.fffffcp-2 0x1.555492p-3 0x1.5558fp-5 0x1.1239e4p-7 0x1.6a24ap-10"
-        ),
+        series=_hex("1 1 0x1.fffffcp-2 0x1.555492p-3 0x1.5558fp-5 0x1.1239e4p-7 0x1.6a24ap-10"),
     ),
     exp2=Base(
         low=-151.0,
@@ -65,9 +63,7 @@ _FLOAT32 = About(
             "1 0x1.62e43p-1 0x1.ebfbdcp-3 0x1.c6aee8p-5 0x1.3b2d4ep-7 0x1.5f3e8p-10 0x1.41fb78p-13"
         ),
     ),
-    expm1=_hex(
-        "1 1 0x1p-1 0x1.555554p-3 0x1.5554b2p-5 0x1.11118ap-7 0x1.6d71fap-10 0x1.a033p-13"
-    ),
+    expm1=_hex("1 1 0x1p-1 0x1.555554p-3 0x1.5554b2p-5 0x1.11118ap-7 0x1.6d71fap-10 0x1.a033p-13"),
     tanh_is_one=9.25,
     erf_near=_hex(
         "0x1.06eba8p-3 -0x1.81273ep-2 0x1.ce2cf8p-4 -0x1.b7f90cp-6 0x1.5405bp-8 -0x1.a3f6f2p-11 "

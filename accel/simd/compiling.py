@@ -40,9 +40,7 @@ def jit(function=None, /, *, signatures=(), **options):
         return functools.partial(jit, signatures=signatures, **options)
     dispatcher = numba.njit(**options)(function)
     try:
-        dispatcher._cache = _Cache(
-            function
-        )  # all that njit(cache=True) does, with our class
+        dispatcher._cache = _Cache(function)  # all that njit(cache=True) does, with our class
     except RuntimeError as error:  # "no locator available"
         _problems.append(str(error))
     for arguments in signatures:

@@ -136,7 +136,7 @@ def tanh(context, x):
 
     Cost
     ----
-    A register of float32 takes 16 fused multiply-adds, a division, and 20 cheaper
+    A register of float32 takes 14 fused multiply-adds, a division, and 20 cheaper
     instructions; one of float64 takes 5 fused multiply-adds more.
     """
     return _function("tanh", _tanh, x)
@@ -168,8 +168,8 @@ def erf(context, x):
 
     Cost
     ----
-    A register of float32 takes 20 fused multiply-adds and a dozen cheaper instructions,
-    one of float64 41 fused multiply-adds.
+    A register of float32 takes 21 fused multiply-adds and a dozen cheaper instructions,
+    one of float64 42 fused multiply-adds.
     """
     return _function("erf", _erf, x)
 
@@ -195,7 +195,7 @@ def log(context, x):
 
     Cost
     ----
-    A register of float32 takes 6 fused multiply-adds, a division, and a dozen and a half
+    A register of float32 takes 5 fused multiply-adds, a division, and a dozen and a half
     cheaper instructions; one of float64 takes 4 fused multiply-adds more.
     """
     return _function("log", _log, x)

@@ -42,9 +42,7 @@ def require_value(name: str, kind: type, argument) -> None:
 
 def require_memory(name: str, token: Vector, x, *, writable: bool = False) -> None:
     """Refuse anything but a contiguous array, or a pointer, of the token's dtype."""
-    contiguous = (
-        isinstance(x, types.CPointer) or isinstance(x, types.Array) and x.layout in "CF"
-    )
+    contiguous = isinstance(x, types.CPointer) or isinstance(x, types.Array) and x.layout in "CF"
     if not contiguous or x.dtype != scalar_of(token):
         raise TypingError(
             f"{name}: expected a contiguous array or a pointer of {token.dtype}, got {x}"
@@ -65,14 +63,8 @@ def common_register(arguments) -> RegisterType | None:
     if len(registers) != 1:
         return None
     (common,) = registers
-    scalars = (
-        (types.Integer, types.Float) if is_real(common.token) else (types.Integer,)
-    )
-    return (
-        common
-        if all(isinstance(a, (RegisterType, *scalars)) for a in arguments)
-        else None
-    )
+    scalars = (types.Integer, types.Float) if is_real(common.token) else (types.Integer,)
+    return common if all(isinstance(a, (RegisterType, *scalars)) for a in arguments) else None
 
 
 def require_common(name: str, arguments, kinds: str = EVERY) -> RegisterType:
@@ -80,13 +72,9 @@ def require_common(name: str, arguments, kinds: str = EVERY) -> RegisterType:
     common = common_register(arguments)
     got = ", ".join(str(a) for a in arguments)
     if common is None:
-        whole = any(
-            isinstance(a, RegisterType) and not is_real(a.token) for a in arguments
-        )
+        whole = any(isinstance(a, RegisterType) and not is_real(a.token) for a in arguments)
         scalars = "integer scalars" if whole else "real scalars"
-        raise TypingError(
-            f"{name}: expected registers of one type and {scalars}, got {got}"
-        )
+        raise TypingError(f"{name}: expected registers of one type and {scalars}, got {got}")
     if common.token.dtype.kind not in kinds:
         raise TypingError(f"{name}: expected registers of {_KINDS[kinds]}, got {got}")
     return common
@@ -144,9 +132,7 @@ def lane_numbers(lanes: list[int]) -> ir.Constant:
 def call(builder, name: str, result: ir.Type, *values):
     """Call an LLVM intrinsic by its full name."""
     kind = ir.FunctionType(result, [value.type for value in values])
-    return builder.call(
-        cgutils.get_or_insert_function(builder.module, kind, name), values
-    )
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 
 
 def suffix(vec: ir.VectorType) -> str:
@@ -167,9 +153,7 @@ def constant(vec: ir.VectorType, value) -> ir.Constant:
     return ir.Constant(vec, [value] * vec.count)
 
 
-def address(
-    context, builder, numba_type, memory, offset, vec: ir.VectorType | None = None
-):
+def address(context, builder, numba_type, memory, offset, vec: ir.VectorType | None = None):
     """Return where element `offset` of an array or pointer is, for a scalar or a register."""
     start = memory
     if isinstance(numba_type, types.Array):

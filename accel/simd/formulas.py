@@ -65,9 +65,7 @@ class Number:
     def times_plus(self, factor, summand) -> Number:
         """Return ``self * factor + summand``, rounded once."""
         factor, summand = self.like(factor), self.like(summand)
-        return self.like(
-            emit_fma(self.builder, self.value, factor.value, summand.value)
-        )
+        return self.like(emit_fma(self.builder, self.value, factor.value, summand.value))
 
     def plus(self, smaller: Number) -> tuple[Number, Number]:
         """Return the sum and what its rounding lost, exactly where the other is smaller."""
@@ -97,9 +95,7 @@ class Number:
 
     def with_sign_of(self, other: Number) -> Number:
         """Return this magnitude with another's sign bit."""
-        return self.like(
-            machine("copysign")(self.builder, self.token, self.value, other.value)
-        )
+        return self.like(machine("copysign")(self.builder, self.token, self.value, other.value))
 
     def compare(self, symbol: str, other):
         """Return a mask; no in a lane with NaN."""
@@ -107,18 +103,14 @@ class Number:
 
     def choose(self, mask, yes, no) -> Number:
         """Return the one number where a mask says yes, the other elsewhere."""
-        return self.like(
-            self.builder.select(mask, self.like(yes).value, self.like(no).value)
-        )
+        return self.like(self.builder.select(mask, self.like(yes).value, self.like(no).value))
 
     # Bits
 
     @property
     def words(self) -> ir.VectorType:
         """The LLVM type of integers as wide as the numbers."""
-        return ir.VectorType(
-            ir.IntType(8 * itemsize(self.value.type)), self.value.type.count
-        )
+        return ir.VectorType(ir.IntType(8 * itemsize(self.value.type)), self.value.type.count)
 
     def bits(self):
         """Return this as integers of the same bits."""
@@ -140,9 +132,7 @@ class Number:
             return None
         if size not in (128, 256, 512):
             return None
-        name = (
-            f"llvm.x86.avx512.mask.scalef.p{'s' if itemsize(vec) == 4 else 'd'}.{size}"
-        )
+        name = f"llvm.x86.avx512.mask.scalef.p{'s' if itemsize(vec) == 4 else 'd'}.{size}"
         every = ir.IntType(max(8, vec.count))(-1)
         as_usual = [INT32(4)] if size == 512 else []  # rounding
         values = (self.value, exponent.value, self.value, every, *as_usual)

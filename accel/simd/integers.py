@@ -79,9 +79,7 @@ def convert(context, V, x):
     require_token("convert", Vector, V)
     require_value("convert", RegisterType, x)
     if V.token.lanes != x.token.lanes:
-        raise TypingError(
-            f"convert: expected a token of {x.token.lanes} lanes for {x}, got {V}"
-        )
+        raise TypingError(f"convert: expected a token of {x.token.lanes} lanes for {x}, got {V}")
 
     def generate(context, builder, sig, values):
         return emit_convert(builder, x.token, V.token, values[1])
@@ -120,9 +118,7 @@ def bitcast(context, V, x):
     require_value("bitcast", RegisterType, x)
     sizes = {token: token.lanes * token.dtype.itemsize for token in (V.token, x.token)}
     if len(set(sizes.values())) > 1:
-        raise TypingError(
-            f"bitcast: expected a token of {sizes[x.token]} bytes for {x}, got {V}"
-        )
+        raise TypingError(f"bitcast: expected a token of {sizes[x.token]} bytes for {x}, got {V}")
 
     def generate(context, builder, sig, values):
         return builder.bitcast(values[1], llvm_vector(V.token))
@@ -156,8 +152,6 @@ def _inside_to_integer(builder, target: Vector, value):
     """Drop the fraction of numbers that fit; short integers by way of int32, as machines do."""
     vec = llvm_vector(target)
     if target.dtype.itemsize < 4:
-        return builder.trunc(
-            builder.fptosi(value, ir.VectorType(INT32, vec.count)), vec
-        )
+        return builder.trunc(builder.fptosi(value, ir.VectorType(INT32, vec.count)), vec)
     signed = target.dtype.kind == "i"
     return builder.fptosi(value, vec) if signed else builder.fptoui(value, vec)

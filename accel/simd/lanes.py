@@ -19,9 +19,7 @@ def shuffle(builder, x, y, lanes):
 
 def _halves(builder, x):
     half = x.type.count // 2
-    return shuffle(builder, x, x, range(half)), shuffle(
-        builder, x, x, range(half, 2 * half)
-    )
+    return shuffle(builder, x, x, range(half)), shuffle(builder, x, x, range(half, 2 * half))
 
 
 def _fold(name: str, emit, x):
@@ -90,9 +88,7 @@ def lane_index(context, V):
 
     def generate(context, builder, sig, values):
         vec = llvm_vector(V.token)
-        return ir.Constant(
-            vec, [V.token.dtype.type(i).item() for i in range(vec.count)]
-        )
+        return ir.Constant(vec, [V.token.dtype.type(i).item() for i in range(vec.count)])
 
     return RegisterType(V.token)(V), generate
 
@@ -108,9 +104,7 @@ def lane(context, x, i):
     require_value("lane", RegisterType, x)
 
     def generate(context, builder, sig, values):
-        return builder.extract_element(
-            values[0], _inside(builder, values[1], x.token.lanes)
-        )
+        return builder.extract_element(values[0], _inside(builder, values[1], x.token.lanes))
 
     return scalar_of(x.token)(x, types.intp), generate
 
@@ -153,17 +147,13 @@ def rotate(context, x, steps):
         raise TypingError(f"rotate: expected a constant number of steps, got {steps}")
     by = steps.literal_value
 
-    _, generate = _reordered(
-        "rotate", x, lambda lanes: ((i + by) % lanes for i in range(lanes))
-    )
+    _, generate = _reordered("rotate", x, lambda lanes: ((i + by) % lanes for i in range(lanes)))
     return x(x, steps), generate
 
 
 def _tuple_of_registers(name: str, registers) -> RegisterType:
     """Refuse anything but a tuple of 2 to 8 registers of one type."""
-    good = isinstance(registers, types.UniTuple) and isinstance(
-        registers.dtype, RegisterType
-    )
+    good = isinstance(registers, types.UniTuple) and isinstance(registers.dtype, RegisterType)
     if not good or not 2 <= registers.count <= 8:
         raise TypingError(
             f"{name}: expected a tuple of 2 to 8 registers of one type, got {registers}"
@@ -237,9 +227,7 @@ def join(context, x, y):
     """``join(x, y)``: one register with the lanes of `x`, then those of `y`."""
     require_value("join", RegisterType, x)
     if x != y or x.token.lanes > 32:
-        raise TypingError(
-            f"join: expected two registers of one type, up to 32 lanes, got {x}, {y}"
-        )
+        raise TypingError(f"join: expected two registers of one type, up to 32 lanes, got {x}, {y}")
     twice = RegisterType(Vector(x.token.dtype, 2 * x.token.lanes))
 
     def generate(context, builder, sig, values):

@@ -19,7 +19,7 @@ from accel.simd.emitting import (
     require_value,
     suffix,
 )
-from accel.simd.types import MaskType, RegisterType, Vector, llvm_vector
+from accel.simd.types import MaskType, RegisterType, Vector, llvm_mask, llvm_vector
 
 
 @intrinsic
@@ -86,35 +86,54 @@ def gather(context, V, x, indices):
     """
     require_token("gather", Vector, V)
     require_memory("gather", V.token, x)
-    require_value("gather", RegisterType, indices)
-    if (
-        indices.token.dtype.name not in ("int32", "int64")
-        or indices.token.lanes != V.token.lanes
-    ):
-        raise TypingError(
-            f"gather: expected indices of {V.token.lanes} int32 or int64, got {indices}"
-        )
+    _require_indices("gather", indices, V.token)
 
     def generate(context, builder, sig, values):
         _, memory, lanes = values
         vec = llvm_vector(V.token)
-        places = _places(
-            builder, address(context, builder, x, memory, ir.IntType(64)(0)), lanes
-        )
-        every, align = (
-            constant(ir.VectorType(ir.IntType(1), vec.count), 1),
-            INT32(itemsize(vec)),
-        )
+        places = _places(context, builder, x, memory, lanes)
+        every, align = constant(llvm_mask(vec.count), 1), INT32(itemsize(vec))
         name = f"llvm.masked.gather.{suffix(vec)}.v{vec.count}p0"
         return call(builder, name, vec, places, align, every, ir.Constant(vec, None))
 
     return RegisterType(V.token)(V, x, indices), generate
 
 
-def _places(builder, start, numbers):
+@intrinsic
+def scatter(context, x, indices, v):
+    """``scatter(x, indices, v)``: write each lane to ``x[indices[lane]]``; see `gather`.
+
+    Where indices are equal the last lane stays (``llvm.masked.scatter``).
+    """
+    require_value("scatter", RegisterType, v)
+    require_memory("scatter", v.token, x, writable=True)
+    _require_indices("scatter", indices, v.token)
+
+    def generate(context, builder, sig, values):
+        memory, lanes, value = values
+        places = _places(context, builder, x, memory, lanes)
+        every, align = constant(llvm_mask(v.token.lanes), 1), INT32(v.token.dtype.itemsize)
+        name = f"llvm.masked.scatter.{suffix(value.type)}.v{v.token.lanes}p0"
+        call(builder, name, ir.VoidType(), value, places, align, every)
+        return context.get_dummy_value()
+
+    return types.void(x, indices, v), generate
+
+
+def _require_indices(name: str, indices, token: Vector) -> None:
+    """Refuse anything but a register of as many integers that count elements."""
+    require_value(name, RegisterType, indices)
+    kind = indices.token
+    if kind.dtype.name not in ("int32", "int64") or kind.lanes != token.lanes:
+        raise TypingError(
+            f"{name}: expected indices of {token.lanes} int32 or int64, got {indices}"
+        )
+
+
+def _places(context, builder, numba_type, memory, numbers):
     """Return a vector of addresses, of the elements with these numbers."""
+    start = address(context, builder, numba_type, memory, ir.IntType(64)(0))
     places = builder.gep(start, [numbers], source_etype=start.type.pointee)
-    places.type = ir.VectorType(
-        start.type, numbers.type.count
-    )  # llvmlite says: one pointer
+    # To llvmlite that is one pointer.
+    places.type = ir.VectorType(start.type, numbers.type.count)
     return places

@@ -51,9 +51,7 @@ def load(context, V, x, i):
 
     def generate(context, builder, sig, values):
         _, memory, i = values
-        return read(
-            builder, address(context, builder, x, memory, i, llvm_vector(V.token))
-        )
+        return read(builder, address(context, builder, x, memory, i, llvm_vector(V.token)))
 
     return RegisterType(V.token)(V, x, types.intp), generate
 
@@ -86,9 +84,7 @@ def load_first(context, V, x, i, count):
         _, memory, i, count = values
         vec = llvm_vector(V.token)
         where = address(context, builder, x, memory, i, vec)
-        return emit_masked_load(
-            builder, vec, where, emit_first_lanes(builder, count, vec.count)
-        )
+        return emit_masked_load(builder, vec, where, emit_first_lanes(builder, count, vec.count))
 
     return RegisterType(V.token)(V, x, types.intp, types.intp), generate
 

@@ -42,12 +42,8 @@ def tile_load(context, T, x, i, stride):
         _, memory, i, stride = values
         tile = ir.Constant(context.get_value_type(sig.return_type), ir.Undefined)
         for r in range(token.rows):
-            for c, place in enumerate(
-                row_addresses(context, builder, x, memory, i, token)
-            ):
-                tile = builder.insert_value(
-                    tile, read(builder, place), r * token.vectors + c
-                )
+            for c, place in enumerate(row_addresses(context, builder, x, memory, i, token)):
+                tile = builder.insert_value(tile, read(builder, place), r * token.vectors + c)
             i = builder.add(i, stride)
         return tile
 
@@ -130,9 +126,7 @@ def _each_register(name: str, use, tile, x):
     def generate(context, builder, sig, values):
         tile, memory, i, stride = values
         for r in range(token.rows):
-            for c, place in enumerate(
-                row_addresses(context, builder, x, memory, i, token)
-            ):
+            for c, place in enumerate(row_addresses(context, builder, x, memory, i, token)):
                 use(builder, builder.extract_value(tile, r * token.vectors + c), place)
             i = builder.add(i, stride)
         return context.get_dummy_value()

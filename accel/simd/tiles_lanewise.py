@@ -31,9 +31,7 @@ from accel.simd.types import RegistersType, RegisterType, llvm_vector, scalar_of
 
 def _takes(tile: RegistersType, scalar) -> bool:
     """Return whether a scalar may meet the tile's numbers without loss of kind."""
-    kinds = (
-        (types.Integer, types.Float) if is_real(tile.token.vector) else (types.Integer,)
-    )
+    kinds = (types.Integer, types.Float) if is_real(tile.token.vector) else (types.Integer,)
     return isinstance(scalar, kinds)
 
 
@@ -43,9 +41,7 @@ def _common(name: str, x, y):
         if isinstance(tile, RegistersType) and (other == tile or _takes(tile, other)):
             scalar = scalar_of(tile.token.vector)
             return signature(tile, *(a if a == tile else scalar for a in (x, y)))
-    raise TypingError(
-        f"{name}: expected tiles of one type, or one and a real scalar, got {x}, {y}"
-    )
+    raise TypingError(f"{name}: expected tiles of one type, or one and a real scalar, got {x}, {y}")
 
 
 def _on_each(emit):
@@ -61,14 +57,10 @@ def _on_each(emit):
         made = every[0] if isinstance(sig.args[0], RegistersType) else every[1]
         for at in range(token.rows * token.vectors):
             operands = [
-                builder.extract_value(value, at)
-                if isinstance(kind, RegistersType)
-                else value
+                builder.extract_value(value, at) if isinstance(kind, RegistersType) else value
                 for kind, value in zip(sig.args, every, strict=True)
             ]
-            made = builder.insert_value(
-                made, emit(builder, token.vector, *operands), at
-            )
+            made = builder.insert_value(made, emit(builder, token.vector, *operands), at)
         return made
 
     return generate
@@ -83,9 +75,7 @@ def _define_tile_operator(symbols, sign: str, emit) -> None:
                 if keywords or not any(isinstance(a, RegistersType) for a in arguments):
                     return None
                 if sign == "/" and not all(_real(a) for a in arguments):
-                    raise TypingError(
-                        f"/: expected tiles of float32 or float64, got {arguments}"
-                    )
+                    raise TypingError(f"/: expected tiles of float32 or float64, got {arguments}")
                 return _common(sign, *arguments)
 
         infer_global(symbol)(Operator)
@@ -128,15 +118,10 @@ def tile_add_row(context, tile, x, i):
 
     def generate(context, builder, sig, values):
         tile, memory, i = values
-        row = [
-            read(builder, at)
-            for at in row_addresses(context, builder, x, memory, i, token)
-        ]
+        row = [read(builder, at) for at in row_addresses(context, builder, x, memory, i, token)]
         for at in range(token.rows * token.vectors):
             term = row[at % token.vectors]
-            total = emit_add(
-                builder, token.vector, builder.extract_value(tile, at), term
-            )
+            total = emit_add(builder, token.vector, builder.extract_value(tile, at), term)
             tile = builder.insert_value(tile, total, at)
         return tile
 
@@ -156,9 +141,7 @@ def tile_add_column(context, tile, x, i, stride):
         for r in range(token.rows):
             term = splat(builder, llvm_vector(token.vector), builder.load(down))
             for at in range(r * token.vectors, (r + 1) * token.vectors):
-                total = emit_add(
-                    builder, token.vector, builder.extract_value(tile, at), term
-                )
+                total = emit_add(builder, token.vector, builder.extract_value(tile, at), term)
                 tile = builder.insert_value(tile, total, at)
             down = builder.gep(down, [stride])
         return tile
@@ -180,9 +163,7 @@ def tile_map(context, function, tile):
     resolved = context.resolve_function_type(function, (register,), {})
     if resolved is None or resolved.return_type != register:
         got = resolved and resolved.return_type
-        raise TypingError(
-            f"tile_map: expected a function from {register} to the same, got {got}"
-        )
+        raise TypingError(f"tile_map: expected a function from {register} to the same, got {got}")
 
     def generate(context, builder, sig, values):
         implementation = context.get_function(function, resolved)
@@ -199,12 +180,8 @@ def tile_map(context, function, tile):
 def _place(name: str, tile, r, c) -> int:
     """Return where a tile keeps a register; refuse places that are no constants in it."""
     require_value(name, RegistersType, tile)
-    if not (
-        isinstance(r, types.IntegerLiteral) and isinstance(c, types.IntegerLiteral)
-    ):
-        raise TypingError(
-            f"{name}: expected constant numbers of row and register, got {r}, {c}"
-        )
+    if not (isinstance(r, types.IntegerLiteral) and isinstance(c, types.IntegerLiteral)):
+        raise TypingError(f"{name}: expected constant numbers of row and register, got {r}, {c}")
     row, column, token = r.literal_value, c.literal_value, tile.token
     if not (0 <= row < token.rows and 0 <= column < token.vectors):
         raise TypingError(f"{name}: no register {row}, {column} in {tile}")

@@ -59,9 +59,7 @@ def _store_inside(name: str, use, tile, x):
 
     def generate(context, builder, sig, values):
         for at, place, mask in _places_inside(context, builder, x, *values[1:], token):
-            use(
-                builder, token.vector, builder.extract_value(values[0], at), place, mask
-            )
+            use(builder, token.vector, builder.extract_value(values[0], at), place, mask)
         return context.get_dummy_value()
 
     return types.void(tile, x, *[types.intp] * 4), generate
@@ -86,8 +84,6 @@ def tile_accumulate_first(context, tile, x, i, stride, rows, columns):
 
     def add(builder, vector, value, place, mask):
         before = emit_masked_load(builder, value.type, place, mask)
-        emit_masked_store(
-            builder, emit_add(builder, vector, before, value), place, mask
-        )
+        emit_masked_store(builder, emit_add(builder, vector, before, value), place, mask)
 
     return _store_inside("tile_accumulate_first", add, tile, x)

@@ -62,9 +62,7 @@ def _transposed_inside(builder, rows: list, inside: int, grain: int) -> list:
     half = inside // 2
     for x, y in zip(rows[::2], rows[1::2], strict=True):
         low.append(_interleaved(builder, x, y, inside, grain, range(0, half, grain)))
-        high.append(
-            _interleaved(builder, x, y, inside, grain, range(half, inside, grain))
-        )
+        high.append(_interleaved(builder, x, y, inside, grain, range(half, inside, grain)))
     return [
         *_transposed_inside(builder, low, inside, 2 * grain),
         *_transposed_inside(builder, high, inside, 2 * grain),
@@ -97,6 +95,4 @@ def _transposed_chunks(builder, rows: list, inside: int) -> list:
 
 def _every_second_chunk(builder, x, y, inside: int, first: int):
     chunks = range(first, 2 * x.type.count // inside, 2)
-    return shuffle(
-        builder, x, y, (c * inside + at for c in chunks for at in range(inside))
-    )
+    return shuffle(builder, x, y, (c * inside + at for c in chunks for at in range(inside)))

@@ -65,15 +65,11 @@ def vector(dtype, lanes: int | None = None) -> Vector:
     """
     dtype = np.dtype(dtype)
     if not dtype.isnative or dtype.name not in DTYPES:
-        raise ValueError(
-            f"vector: dtype must be one of {', '.join(DTYPES)}, not {dtype}"
-        )
+        raise ValueError(f"vector: dtype must be one of {', '.join(DTYPES)}, not {dtype}")
     if lanes is None:
         lanes = _host_register_bytes() // dtype.itemsize
     if not _is_count(lanes) or lanes not in (2, 4, 8, 16, 32, 64):
-        raise ValueError(
-            f"vector: lanes must be a power of two from 2 to 64, not {lanes!r}"
-        )
+        raise ValueError(f"vector: lanes must be a power of two from 2 to 64, not {lanes!r}")
     return Vector(dtype, int(lanes))
 
 
@@ -114,9 +110,7 @@ class Tile:
     def __post_init__(self):
         if not isinstance(self.vector, Vector):
             raise TypeError(f"Tile: vector must be a Vector token, not {self.vector!r}")
-        if not all(
-            _is_count(count) and count >= 1 for count in (self.rows, self.vectors)
-        ):
+        if not all(_is_count(count) and count >= 1 for count in (self.rows, self.vectors)):
             raise ValueError(
                 "Tile: rows and vectors must be whole numbers of at least 1, "
                 f"not {self.rows!r} and {self.vectors!r}"
@@ -264,8 +258,6 @@ def _alike(V, dtype):
     if not (isinstance(V, TokenType) and isinstance(V.token, Vector)):
         raise TypingError(f"alike: expected a Vector token, got {V}")
     if not isinstance(dtype, types.StringLiteral):
-        raise TypingError(
-            f"alike: expected the name of a dtype as a constant, got {dtype}"
-        )
+        raise TypingError(f"alike: expected the name of a dtype as a constant, got {dtype}")
     token = vector(dtype.literal_value, V.token.lanes)
     return lambda V, dtype: token

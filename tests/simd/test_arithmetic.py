@@ -2,28 +2,33 @@
 
 import functools
 import itertools
-from decimal import Context, Decimal
 
 import numba
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from accel.simd import (
+    absolute,
     broadcast,
-    exp,
+    copysign,
+    equal,
     floor,
     fma,
-    horizontal_max,
-    horizontal_sum,
+    greater,
+    greater_equal,
+    isnan,
     jit,
+    less,
+    less_equal,
     load,
-    load_first,
     maximum,
     minimum,
+    not_equal,
+    round_to_even,
+    select,
+    sqrt,
     store,
-    store_first,
+    truncate,
     vector,
     zeros,
 )
@@ -47,6 +52,19 @@ OPERATIONS = {
     "minimum with scalar": lambda x, y, s: np.minimum(s, x),
     "maximum with scalar": lambda x, y, s: np.maximum(x, s),
     "floor": lambda x, y, s: np.floor(x),
+    "truncate": lambda x, y, s: np.trunc(x),
+    "round_to_even": lambda x, y, s: np.rint(x),
+    "sqrt": lambda x, y, s: np.sqrt(x),
+    "absolute": lambda x, y, s: np.abs(x),
+    "copysign": lambda x, y, s: np.copysign(x, y),
+    "copysign of scalar": lambda x, y, s: np.copysign(s, y),
+    "x < y": lambda x, y, s: np.where(x < y, x, y),
+    "x <= s": lambda x, y, s: np.where(x <= s, x, y),
+    "x > y": lambda x, y, s: np.where(x > y, x, y),
+    "x >= y": lambda x, y, s: np.where(x >= y, x, s),
+    "x == y": lambda x, y, s: np.where(x == y, s, y),
+    "x != y": lambda x, y, s: np.where(x != y, x, y),
+    "isnan": lambda x, y, s: np.where(np.isnan(x), y, x),
 }
 
 
@@ -71,6 +89,19 @@ def every_operation(V, x, y, s, out):
     store(out, 14 * n, minimum(s, v))
     store(out, 15 * n, maximum(v, s))
     store(out, 16 * n, floor(v))
+    store(out, 17 * n, truncate(v))
+    store(out, 18 * n, round_to_even(v))
+    store(out, 19 * n, sqrt(v))
+    store(out, 20 * n, absolute(v))
+    store(out, 21 * n, copysign(v, w))
+    store(out, 22 * n, copysign(s, w))
+    store(out, 23 * n, select(less(v, w), v, w))
+    store(out, 24 * n, select(less_equal(v, s), v, w))
+    store(out, 25 * n, select(greater(v, w), v, w))
+    store(out, 26 * n, select(greater_equal(v, w), v, s))
+    store(out, 27 * n, select(equal(v, w), s, w))
+    store(out, 28 * n, select(not_equal(v, w), v, w))
+    store(out, 29 * n, select(isnan(v), w, v))
 
 
 @jit
@@ -97,26 +128,8 @@ def augmented(V, x, y, out):
 
 
 @jit
-def sum_and_max(V, x):
-    v = load(V, x, 0)
-    return horizontal_sum(v), horizontal_max(v)
-
-
-@jit
-def exponentials(V, x, out):
-    for i in range(0, x.size, V.lanes):
-        v = load_first(V, x, i, x.size - i)
-        store_first(out, i, exp(v), x.size - i)
-
-
-@jit
 def mixed(V, W, x, out):
     store(out, 0, load(V, x, 0) + load(W, x, 0))
-
-
-@jit
-def sum_of_scalar(V, x, out):
-    out[0] = horizontal_sum(x[0]) + V.lanes
 
 
 @jit
@@ -196,113 +209,11 @@ def test_augmented_assignment_makes_a_new_register(V):
     np.testing.assert_array_equal(out, [(x + y - 3) * y / 2, x])
 
 
-@given(data=st.data())
-def test_horizontal_sum_adds_halves(V, data):
-    limit = 2.0**100  # 16 of them do not overflow
-    lane = st.floats(-limit, limit, width=8 * V.dtype.itemsize)
-    x = np.array(data.draw(st.lists(lane, min_size=V.lanes, max_size=V.lanes)), V.dtype)
-    part = x
-    while part.size > 1:
-        part = part[: part.size // 2] + part[part.size // 2 :]
-    assert sum_and_max(V, x)[0] == part[0]
-
-
-def test_horizontal_sum_counts_each_lane_once(V):
-    assert [sum_and_max(V, lane)[0] for lane in np.eye(V.lanes, dtype=V.dtype)] == [1] * V.lanes
-
-
-def test_horizontal_max_finds_the_largest_in_any_lane(V):
-    for x in np.eye(V.lanes, dtype=V.dtype) - 2:
-        assert sum_and_max(V, x)[1] == -1
-
-
-def test_horizontal_max_is_nan_with_nan_in_any_lane(V):
-    for lane in range(V.lanes):
-        x = np.full(V.lanes, np.inf, V.dtype)
-        x[lane] = np.nan
-        assert np.isnan(sum_and_max(V, x)[1])
-
-
-def test_horizontal_results_are_scalars_of_the_register_s_type(V):
-    sum_and_max(V, np.zeros(V.lanes, V.dtype))
-    returned = {signature.return_type for signature in sum_and_max.nopython_signatures}
-    assert numba.types.UniTuple(numba.from_dtype(V.dtype), 2) in returned
-
-
-def exponential(V, x):
-    x = np.asarray(x, V.dtype)
-    out = np.full_like(x, 7)
-    exponentials(V, x, out)
-    return out
-
-
-def units_in_the_last_place(got, x):
-    """Return the errors of `got` as exp(x), in distances between neighbours there."""
-    exact = [Context(prec=40).exp(Decimal(float(value))) for value in x]
-    about = np.abs(np.array([float(value) for value in exact]).astype(got.dtype))
-    error = [float(Decimal(float(g)) - value) for g, value in zip(got, exact, strict=True)]
-    below = about - np.nextafter(about, got.dtype.type(0))
-    distance = np.where(about > 0, below, np.finfo(got.dtype).smallest_subnormal)
-    return np.abs(error) / distance.astype("float64")
-
-
-@functools.cache
-def sample(dtype):
-    """Numbers over the range of exp: evenly, near 0, and where its reduction changes n."""
-    low, high = {"float32": (-104, 88.72), "float64": (-746, 709.78)}[dtype]
-    tiny = np.geomspace(np.finfo(dtype).tiny, 1, 2000)
-    turns = (np.arange(low // 0.6931, high // 0.6931) + 0.5) * np.log(2)
-    turns = turns[turns < high].astype(dtype)
-    beside = [np.nextafter(turns, np.array(end, dtype)) for end in (-np.inf, np.inf)]
-    parts = [np.linspace(low, high, 20_001), np.linspace(-1, 1, 9_999), tiny, -tiny, turns, *beside]
-    return np.concatenate(parts).astype(dtype)
-
-
-def test_exp_is_within_one_unit_in_the_last_place_subnormals_included(V):
-    x = sample(V.dtype.name)
-    assert units_in_the_last_place(exponential(V, x), x).max() <= 1
-
-
-def test_exp_of_special_numbers(V):
-    x = [0.0, -0.0, np.inf, -np.inf, np.nan, -np.nan]
-    np.testing.assert_array_equal(exponential(V, x), [1, 1, np.inf, 0, np.nan, np.nan])
-
-
-@pytest.mark.parametrize("x", [1.0, 1.01, 2.0, 1e30])
-def test_exp_overflows_to_infinity_beyond_the_logarithm_of_the_largest_number(V, x):
-    beyond = {"float32": 88.72285, "float64": 709.7827130}[V.dtype.name]
-    assert exponential(V, [x * beyond])[0] == np.inf
-
-
-def test_exp_is_finite_up_to_the_logarithm_of_the_largest_number(V):
-    last = {"float32": 88.72283, "float64": 709.7827128}[V.dtype.name]
-    assert units_in_the_last_place(exponential(V, [last]), np.array([last], V.dtype))[0] <= 1
-
-
-def test_exp_passes_through_the_subnormals_to_zero(V):
-    least = {"float32": -103.28, "float64": -744.44}[V.dtype.name]  # of the least subnormal
-    far = [least - 1, 2 * least, -np.finfo(V.dtype).max]
-    assert exponential(V, [least])[0] == np.finfo(V.dtype).smallest_subnormal
-    np.testing.assert_array_equal(exponential(V, far), 0)
-
-
-def test_exp_does_not_depend_on_the_lane_or_the_width():
-    x = sample("float32")[:20_001]
-    narrow, wide = (exponential(vector("float32", lanes), x) for lanes in (4, 16))
-    np.testing.assert_array_equal(narrow, wide)
-
-
 @pytest.mark.parametrize("other", [vector("float32", 8), vector("float64", 4)])
 def test_registers_of_different_types_do_not_mix(other):
     x = np.ones(16, other.dtype)
     with pytest.raises(numba.TypingError):
         mixed(vector("float32", 4), other, x, x.copy())
-
-
-def test_horizontal_sum_refuses_a_scalar_in_words():
-    x = np.ones(4, "float32")
-    with pytest.raises(numba.TypingError, match="horizontal_sum: expected a register, got float32"):
-        sum_of_scalar(vector("float32", 4), x, x.copy())
 
 
 def test_fma_refuses_an_array_in_words():
