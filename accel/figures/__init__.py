@@ -32,6 +32,7 @@ from accel.figures.mountain import (
 from accel.figures.pareto import describe_pareto, pareto
 from accel.figures.roofline import describe_roofline, roofline
 from accel.figures.roofs import describe_levels, describe_peaks, level_bars, peak_bars
+from accel.figures.shares import describe_shares, shares
 from accel.figures.tiles import describe_tiles, tiles
 from accel.figures.trials import (
     beside,
@@ -70,6 +71,7 @@ __all__ = [
     "describe_pareto",
     "describe_peaks",
     "describe_roofline",
+    "describe_shares",
     "describe_speedups",
     "describe_staircase",
     "describe_strides",
@@ -88,6 +90,7 @@ __all__ = [
     "peak_bars",
     "roofline",
     "rungs",
+    "shares",
     "speedup_curve",
     "staircase",
     "strides",

@@ -235,10 +235,9 @@ report.paragraph(
 #
 # When it is right, make it 4 × 2, and predict before you measure what that gains.
 #
-# **Next need.** The product now stands near the roof, because all of its data comes
-# in the order in which it lies. Most operations on images and sequences are not so
-# lucky: the same numbers in another order take another time, and the order is ours
-# to choose. Page 10, *Lay it out*.
+# **Next need.** The product stands near the roof, and beside a library that others have
+# tuned for years. One kernel proves little: how close to the limit does the best of every
+# family come? Page 9½, *How close to the limit*.
 #
 # Sources: K. Goto and R. van de Geijn, "Anatomy of high-performance matrix
 # multiplication", *ACM TOMS* 34 (2008), sections 4–6, for packing and for what
