@@ -59,7 +59,7 @@ _ROWS = 96
 _COLUMNS = 1024
 
 #: Operands up to this size, together, are read where they are.
-_SMALL_BYTES = 2 * 1024 * 1024
+_SMALL_BYTES = 512 * 1024
 
 #: So is an operand that no more than this many bands, or strips, meet.
 _FEW = 2
