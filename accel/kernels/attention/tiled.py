@@ -38,7 +38,7 @@ from accel.kernels.registry import register
 from accel.simd import (
     Tile,
     broadcast,
-    exp,
+    exp2,
     jit,
     load,
     load_first,
@@ -46,11 +46,18 @@ from accel.simd import (
     store,
     store_first,
     tile_accumulate,
+    tile_load,
+    tile_load_first,
     tile_outer_fma,
     tile_store,
+    tile_transpose,
     tile_zeros,
     vector,
 )
+
+#: Scores are multiplied by this too, since ``exp(x) = 2**(x log2(e))`` and powers of two take
+#: less time. It costs nothing where the queries are scaled anyway.
+LOG2_E = math.log2(math.e)
 
 #: Most keys in a block: its weights, one strip of queries wide, take half a first-level
 #: cache of 32 KiB.
@@ -63,7 +70,7 @@ WORTH_THREADS = 1 << 21
 class Room(NamedTuple):
     """Work space of one strip, for blocks of at most `BLOCK` keys."""
 
-    queries: np.ndarray  # (d, strip): transposed and scaled
+    queries: np.ndarray  # (d rounded up to registers, strip): transposed and scaled
     weights: np.ndarray  # (block, strip): scores, then weights
     sums: np.ndarray  # (strip, width rounded up to registers)
     largest: np.ndarray  # (strip,): the largest score so far
@@ -119,6 +126,17 @@ def _one_row(tile):
     return lambda tile: token
 
 
+def square(tile):
+    """Return the tile of as many rows as a register has lanes, a register each."""
+    return Tile(tile.vector, tile.vector.lanes, 1)
+
+
+@overload(square)
+def _square(tile):
+    token = Tile(tile.token.vector, tile.token.vector.lanes, 1)
+    return lambda tile: token
+
+
 @jit
 def attend(q, k, v, out, scale, causal, first, step):
     """Compute every `step`-th strip of queries, from strip `first` on.
@@ -164,9 +182,10 @@ def attend(q, k, v, out, scale, causal, first, step):
 @jit
 def _room(T, q, v):
     padded = -(-v.shape[2] // T.vector.lanes) * T.vector.lanes
+    deep = -(-q.shape[2] // T.vector.lanes) * T.vector.lanes
     block = min(BLOCK, -(-v.shape[1] // T.rows) * T.rows)
     return Room(
-        np.empty(q.shape[2] * T.columns, q.dtype),
+        np.empty(deep * T.columns, q.dtype),
         np.empty(block * T.columns, q.dtype),
         np.empty(T.columns * padded, q.dtype),
         np.empty(T.columns, q.dtype),
@@ -179,13 +198,19 @@ def _room(T, q, v):
 @jit
 def _pack(T, q, at, rows, depth, scale, packed):
     """Transpose a strip of queries and scale it; lanes without a query are zeros."""
-    scale = q.dtype.type(scale)
-    for r in range(rows):
-        for p in range(depth):
-            packed[p * T.columns + r] = scale * q[at + r * depth + p]
-    for p in range(depth):
-        for r in range(rows, T.columns):
-            packed[p * T.columns + r] = 0
+    V = T.vector
+    S = square(T)
+    scale = broadcast(V, scale * LOG2_E)
+    for c in range(0, T.columns, V.lanes):
+        for p in range(0, depth, V.lanes):
+            corner = at + c * depth + p
+            if rows >= c + V.lanes and depth >= p + V.lanes:
+                tile = tile_load(S, q, corner, depth)
+            else:
+                tile = tile_load_first(S, q, corner, depth, rows - c, depth - p)
+            tile_store(tile_transpose(tile), packed, p * T.columns + c, T.columns)
+    for i in range(0, depth * T.columns, V.lanes):
+        store(packed, i, scale * load(V, packed, i))
 
 
 @jit
@@ -244,17 +269,21 @@ def _weigh(T, count, room):
     V = T.vector
     for c in range(0, T.columns, V.lanes):
         before = load(V, room.largest, c)
-        largest = before
-        for j in range(count):
+        largest, other = before, before
+        for j in range(0, count - 1, 2):  # two chains: a maximum waits for the one before
             largest = maximum(largest, load(V, room.weights, j * T.columns + c))
+            other = maximum(other, load(V, room.weights, (j + 1) * T.columns + c))
+        largest = maximum(
+            largest, maximum(other, load(V, room.weights, (count - 1) * T.columns + c))
+        )
         total = broadcast(V, 0.0)
         for j in range(count):
             at = j * T.columns + c
-            weight = exp(load(V, room.weights, at) - largest)
+            weight = exp2(load(V, room.weights, at) - largest)
             store(room.weights, at, weight)
             total = total + weight
         # The second difference is 0, or NaN where the largest is infinite.
-        shrink = exp(before - largest) + (largest - largest)
+        shrink = exp2(before - largest) + (largest - largest)
         store(room.largest, c, largest)
         store(room.shrink, c, shrink)
         store(room.total, c, load(V, room.total, c) * shrink + total)
