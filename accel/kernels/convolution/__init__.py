@@ -1,7 +1,8 @@
 """Convolutions, one file for each layout of memory.
 
 `nchw` has the whole ladder, `nhwc` and `nchwc` those steps that the layout changes, `depthwise`
-the convolution of each channel by itself. `lines` and `pixels` are what the top steps share.
+the convolution of each channel by itself. `lines`, `pixels` and `winograd` are what
+the top steps do.
 """
 
 from accel.kernels.convolution.nchw import (
@@ -14,6 +15,7 @@ from accel.kernels.convolution.nchw import (
     conv2d_oracle,
     conv2d_threads,
     conv2d_tiled,
+    conv2d_winograd,
 )
 
 __all__ = [
@@ -26,4 +28,5 @@ __all__ = [
     "conv2d_oracle",
     "conv2d_threads",
     "conv2d_tiled",
+    "conv2d_winograd",
 ]

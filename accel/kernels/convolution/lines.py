@@ -43,6 +43,7 @@ from accel.simd import (
     pointer,
     store,
     store_first,
+    tile_accumulate,
     tile_outer_fma,
     tile_store,
     tile_zeros,
@@ -50,6 +51,9 @@ from accel.simd import (
 
 #: Bytes of lines in use at a time: half of a second-level cache of 1 MiB, or all of a small one.
 BAND_BYTES = 1 << 19
+
+#: Products to add up in one go.
+SUMMED = 128
 
 #: Below so many multiplications and additions threads cost more than they save.
 THREADS_PAY_FLOPS = 1 << 21
@@ -199,15 +203,23 @@ def copy_row(V, x, begin, width, column, stride, inside, room, at, length):
 
 
 @jit(inline="always")
-def sums(T, weight, w, depth, line, at, plane, channels, taps):
-    """Add up a tile: as many filters as it has rows, at as many places as it has columns."""
-    tile = tile_zeros(T)
-    for _ in range(channels):
-        for t in range(taps.size):
-            tile = tile_outer_fma(tile, weight, w, depth, line, at + taps[t])
-            w += 1
-        at += plane
-    return tile
+def sums(T, weight, w, depth, line, at, plane, channels, taps, target, to, step):
+    """Add up a tile: as many filters as it has rows, at as many places as it has columns.
+
+    A long sum is a sum of sums over about `SUMMED` products, whose errors are smaller.
+    """
+    block = max(1, SUMMED // taps.size)
+    for first in range(0, max(1, channels), block):  # once even for no channels: zeros
+        tile = tile_zeros(T)
+        for _ in range(first, min(first + block, channels)):
+            for t in range(taps.size):
+                tile = tile_outer_fma(tile, weight, w, depth, line, at + taps[t])
+                w += 1
+            at += plane
+        if first == 0:
+            tile_store(tile, target, to, step)
+        else:
+            tile_accumulate(tile, target, to, step)
 
 
 @jit
@@ -239,16 +251,16 @@ def filter_band(
             own, w = last, 0
         rows = min(T.rows, filters - f)
         for p in range(0, count, T.columns):
+            target, place, apart = pointer(spare), 0, T.columns
+            whole = step == across and rows == T.rows and p + T.columns <= count
+            if whole:
+                target, place, apart = out, to + f * size + p, size
+            at = begin + p
             if count - p > N.columns:
-                tile = sums(T, own, w, depth, line, begin + p, plane, channels, taps)
-                if step == across and rows == T.rows and p + T.columns <= count:
-                    tile_store(tile, out, to + f * size + p, size)
-                else:
-                    tile_store(tile, spare, 0, T.columns)
-                    keep(T, spare, rows, p, count, step, across, out, to + f * size, size)
+                sums(T, own, w, depth, line, at, plane, channels, taps, target, place, apart)
             else:
-                end = sums(N, own, w, depth, line, begin + p, plane, channels, taps)
-                tile_store(end, spare, 0, T.columns)
+                sums(N, own, w, depth, line, at, plane, channels, taps, target, place, apart)
+            if not whole:
                 keep(T, spare, rows, p, count, step, across, out, to + f * size, size)
 
 

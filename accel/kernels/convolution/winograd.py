@@ -41,6 +41,7 @@ from accel.simd import (
     pointer,
     store,
     store_first,
+    tile_accumulate,
     tile_outer_fma,
     tile_store,
     tile_zeros,
@@ -56,6 +57,9 @@ PIECES_PAY = 40
 
 #: Fewer channels, or filters, than this do not repay the transformation of pieces, or results.
 CHANNELS_PAY = 16
+
+#: Channels to add up in one go.
+SUMMED = 32
 
 SINGLE = vector("float32")
 DOUBLE = vector("float32", 2 * SINGLE.lanes)
@@ -96,35 +100,63 @@ def joined(x, y):
 
 @jit
 def filters_transformed(rows, weight):
-    """Return ``G g G^T`` of all filters: [16][bands of `rows` filters][channels][rows].
+    """Return ``G g G^T`` of all filters: [16][filters][channels], and the size of one of sixteen.
 
-    Filters that lack in the last band are zeros.
+    Filters that lack to a multiple of `rows` are zeros.
     """
     filters, channels = weight.shape[:2]
-    bands = -(-filters // rows)
-    size = spread(bands * channels * rows, weight)
+    whole = -(-filters // rows) * rows
+    size = spread(whole * channels, weight)
     u = aligned(16 * size, weight)
-    half = np.float32(0.5)
-    g = np.empty((4, 3), np.float32)
-    for f in range(bands * rows):
-        for c in range(channels):
-            at = (f // rows * channels + c) * rows + f % rows
-            if f >= filters:
-                for e in range(16):
-                    u[e * size + at] = 0
-                continue
-            for j in range(3):
-                a, b, d = weight[f, c, 0, j], weight[f, c, 1, j], weight[f, c, 2, j]
-                middle = half * (a + d)
-                g[0, j], g[3, j] = a, d
-                g[1, j], g[2, j] = middle + half * b, middle - half * b
-            for i in range(4):
-                middle = half * (g[i, 0] + g[i, 2])
-                u[4 * i * size + at] = g[i, 0]
-                u[(4 * i + 1) * size + at] = middle + half * g[i, 1]
-                u[(4 * i + 2) * size + at] = middle - half * g[i, 1]
-                u[(4 * i + 3) * size + at] = g[i, 2]
+    taps = np.zeros(9 * SINGLE.lanes, np.float32)
+    flat = weight.reshape(-1)
+    for f in range(filters):
+        for c in range(0, channels, SINGLE.lanes):
+            count = min(SINGLE.lanes, channels - c)
+            own = flat[9 * (f * channels + c) : 9 * (f * channels + c + count)]
+            for lane in range(count):
+                for t in range(9):
+                    taps[t * SINGLE.lanes + lane] = own[9 * lane + t]
+            filters_of_channels(taps, u, size, f * channels + c, count)
+    for e in range(16):
+        u[e * size + filters * channels : e * size + whole * channels] = 0
     return u, size
+
+
+@jit(inline="always")
+def sums_of_three(a, b, c):
+    """Return the four numbers that ``G`` makes of three."""
+    middle = (a + c) * np.float32(0.5)
+    half = b * np.float32(0.5)
+    return a, middle + half, middle - half, c
+
+
+@jit(inline="always")
+def three_taps(taps, column):
+    """Return the taps of a column, of as many channels as a register holds."""
+    step = SINGLE.lanes
+    at = column * step
+    return load(SINGLE, taps, at), load(SINGLE, taps, at + 3 * step), load(SINGLE, taps, at + 6 * step)
+
+
+@jit(inline="always")
+def store_four(u, at, size, numbers, count):
+    """Store the numbers of one row of a transformed filter, of `count` channels."""
+    for j in range(4):
+        store_first(u, at + j * size, numbers[j], count)
+
+
+@jit
+def filters_of_channels(taps, u, size, at, count):
+    """Transform a filter for `count` channels, a register: first down, then across."""
+    a0, a1, a2 = three_taps(taps, 0)
+    b0, b1, b2 = three_taps(taps, 1)
+    c0, c1, c2 = three_taps(taps, 2)
+    a, b, c = sums_of_three(a0, a1, a2), sums_of_three(b0, b1, b2), sums_of_three(c0, c1, c2)
+    store_four(u, at, size, sums_of_three(a[0], b[0], c[0]), count)
+    store_four(u, at + 4 * size, size, sums_of_three(a[1], b[1], c[1]), count)
+    store_four(u, at + 8 * size, size, sums_of_three(a[2], b[2], c[2]), count)
+    store_four(u, at + 12 * size, size, sums_of_three(a[3], b[3], c[3]), count)
 
 
 @jit(inline="always")
@@ -174,28 +206,37 @@ def pieces_transformed(x, plane, height, width, top, padding, across, v, at, siz
         across_transformed(b - d, b2 - d2, v, at + j + 12 * size, size)
 
 
+@jit(inline="always")
+def product_tile(T, u, a, channels, first, stop, v, b, step, m, to):
+    """Multiply for channels `first` to `stop`, and store the tile, or add it to those before."""
+    tile = tile_zeros(T)
+    b += first * step
+    for c in range(first, stop):
+        tile = tile_outer_fma(tile, u, a + c, channels, v, b)
+        b += step
+    if first == 0:
+        tile_store(tile, m, to, step)
+    else:
+        tile_accumulate(tile, m, to, step)
+
+
 @jit
 def products(T, N, u, u_size, v, v_size, m, m_size, channels, filters, count, step):
-    """Multiply sixteen times: a matrix of filters x channels by one of channels x pieces."""
+    """Multiply sixteen times: a matrix of filters x channels by one of channels x pieces.
+
+    Sums over many channels are sums of sums over `SUMMED`, whose errors are smaller.
+    """
     for e in range(16):
         for f in range(0, filters, T.rows):
             for p in range(0, count, T.columns):
                 a, b = e * u_size + f * channels, e * v_size + p
                 to = e * m_size + f * step + p
-                if count - p > N.columns:
-                    tile = tile_zeros(T)
-                    for _ in range(channels):
-                        tile = tile_outer_fma(tile, u, a, 1, v, b)
-                        a += T.rows
-                        b += step
-                    tile_store(tile, m, to, step)
-                else:
-                    end = tile_zeros(N)
-                    for _ in range(channels):
-                        end = tile_outer_fma(end, u, a, 1, v, b)
-                        a += N.rows
-                        b += step
-                    tile_store(end, m, to, step)
+                for first in range(0, channels, SUMMED):
+                    stop = min(first + SUMMED, channels)
+                    if count - p > N.columns:
+                        product_tile(T, u, a, channels, first, stop, v, b, step, m, to)
+                    else:
+                        product_tile(N, u, a, channels, first, stop, v, b, step, m, to)
 
 
 @jit(inline="always")
@@ -273,7 +314,7 @@ def winograd_rows(x, u, u_size, padding, out, first, stop):
     v_size, m_size = spread(channels * step, x), spread(bands * step, x)
     v = aligned(16 * v_size + T.columns, x)
     m = aligned(16 * m_size + T.columns, x)
-    for row in range(first, stop, chunk):
+    for row in range(first, stop, max(1, chunk)):
         rows_of_pieces(
             x, u, u_size, padding, out, row, min(row + chunk, stop), v, v_size, m, m_size, step
         )
