@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from accel.kernels.convolution.lines import BAND_BYTES, aligned
+from accel.kernels.convolution.lines import BAND_BYTES, SUMMED, aligned
 from accel.kernels.matmul_tiled import host_tile
 from accel.simd import (
     Tile,
@@ -40,6 +40,7 @@ from accel.simd import (
     pointer,
     store,
     store_first,
+    tile_accumulate,
     tile_outer_fma,
     tile_store,
     tile_zeros,
@@ -111,18 +112,34 @@ def _block_tile_for(x):
 
 
 @jit(inline="always")
-def places_sum(T, image, at, window, weight, w):
-    """Add up a tile: places one stride apart from `at` on, by a strip of filters."""
-    tile = tile_zeros(T)
+def places_sum(T, image, at, window, weight, w, target, to, pixel):
+    """Add up a tile: places one stride apart from `at` on, by a strip of filters.
+
+    A long sum is a sum of sums over about `SUMMED` products, whose errors are smaller.
+    """
+    tile, filled, first = tile_zeros(T), 0, True
     step = image.channels * window.stride
     for b in range(window.blocks):
         for i in range(window.rows):
             # Taps of a row lie side by side, and so do their channels.
-            a = at + b * image.plane + i * image.row
-            for k in range(a, a + window.columns * image.channels):
-                tile = tile_outer_fma(tile, image.data, k, step, weight, w)
-                w += T.columns
-    return tile
+            begin = at + b * image.plane + i * image.row
+            end = begin + window.columns * image.channels
+            for part in range(begin, end, SUMMED):
+                stop = min(part + SUMMED, end)
+                for k in range(part, stop):
+                    tile = tile_outer_fma(tile, image.data, k, step, weight, w)
+                    w += T.columns
+                filled += stop - part
+                if filled >= SUMMED:
+                    if first:
+                        tile_store(tile, target, to, pixel)
+                    else:
+                        tile_accumulate(tile, target, to, pixel)
+                    tile, filled, first = tile_zeros(T), 0, False
+    if first:
+        tile_store(tile, target, to, pixel)
+    elif filled:
+        tile_accumulate(tile, target, to, pixel)
 
 
 @jit
@@ -130,11 +147,13 @@ def run_of_places(T, image, at, count, step, window, weight, w, results, to, fil
     """Compute `count` places that follow each other, of which rows are `step` apart."""
     straight = step == results.across and filters == T.columns
     for p in range(0, count, T.rows):
-        tile = places_sum(T, image, at + p * window.stride * image.channels, window, weight, w)
-        if straight and p + T.rows <= count:
-            tile_store(tile, results.data, to + p * results.pixel, results.pixel)
-        else:
-            tile_store(tile, spare, 0, T.columns)
+        whole = straight and p + T.rows <= count
+        target, place, pixel = spare, 0, T.columns
+        if whole:
+            target, place, pixel = results.data, to + p * results.pixel, results.pixel
+        begin = at + p * window.stride * image.channels
+        places_sum(T, image, begin, window, weight, w, target, place, pixel)
+        if not whole:
             keep_pixels(T, spare, p, min(T.rows, count - p), step, results, to, filters)
 
 
