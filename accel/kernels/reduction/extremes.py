@@ -30,11 +30,13 @@ from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
     any_lane,
     broadcast,
+    first_lanes,
     horizontal_max,
     isnan,
     jit,
     load,
-    maximum,
+    load_first,
+    select,
 )
 
 #: Numbers whose largest one is found before it is compared with the largest so far.
@@ -216,7 +218,8 @@ def max_compiled(x, out):
 def max_vector(x, out):
     """Find the largest number with vector registers as values.
 
-    Removes the waiting: eight registers take turns. A NaN that a register meets stays in it.
+    Removes the waiting: eight registers take turns. NaN are looked for in two registers at a
+    time, and what is found is asked about once, at the end.
 
     Parameters
     ----------
@@ -272,28 +275,35 @@ def span_max(x, first, last):
     V = register_for(x)
     a = b = c = d = e = f = g = h = broadcast(V, x[first])
     i = first
+    nan = isnan(a)
     while last - i >= 8 * V.lanes:
-        a, b = maximum(a, load(V, x, i)), maximum(b, load(V, x, i + V.lanes))
-        c = maximum(c, load(V, x, i + 2 * V.lanes))
-        d = maximum(d, load(V, x, i + 3 * V.lanes))
-        e = maximum(e, load(V, x, i + 4 * V.lanes))
-        f = maximum(f, load(V, x, i + 5 * V.lanes))
-        g = maximum(g, load(V, x, i + 6 * V.lanes))
-        h = maximum(h, load(V, x, i + 7 * V.lanes))
+        p, q = load(V, x, i), load(V, x, i + V.lanes)
+        r, s = load(V, x, i + 2 * V.lanes), load(V, x, i + 3 * V.lanes)
+        t, u = load(V, x, i + 4 * V.lanes), load(V, x, i + 5 * V.lanes)
+        v, w = load(V, x, i + 6 * V.lanes), load(V, x, i + 7 * V.lanes)
+        nan |= (isnan(p) | isnan(q)) | (isnan(r) | isnan(s))  # one instruction looks at two
+        nan |= (isnan(t) | isnan(u)) | (isnan(v) | isnan(w))
+        a, b, c, d = _larger(p, a), _larger(q, b), _larger(r, c), _larger(s, d)
+        e, f, g, h = _larger(t, e), _larger(u, f), _larger(v, g), _larger(w, h)
         i += 8 * V.lanes
     while last - i >= V.lanes:
-        a = maximum(a, load(V, x, i))
+        p = load(V, x, i)
+        nan |= isnan(p)
+        a = _larger(p, a)
         i += V.lanes
-    if i < last and last - first >= V.lanes:
-        a = maximum(a, load(V, x, last - V.lanes))  # some of them again
-        i = last
-    a = maximum(maximum(maximum(a, b), maximum(c, d)), maximum(maximum(e, f), maximum(g, h)))
-    largest = horizontal_max(a)
-    while i < last:
-        if not x[i] <= largest and not math.isnan(largest):
-            largest = x[i]
-        i += 1
-    return largest
+    if i < last:
+        p = select(first_lanes(V, last - i), load_first(V, x, i, last - i), a)
+        nan |= isnan(p)
+        b = _larger(p, b)
+    a, b, c, d = _larger(a, e), _larger(b, f), _larger(c, g), _larger(d, h)
+    largest = horizontal_max(_larger(_larger(a, b), _larger(c, d)))
+    return x.dtype.type(np.nan) if any_lane(nan) else largest
+
+
+@jit
+def _larger(v, most):
+    """One instruction, since a NaN in `v` is passed over; `most` is none, or nothing counts."""
+    return select(v > most, v, most)
 
 
 @register(
