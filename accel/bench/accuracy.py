@@ -3,12 +3,15 @@
 The truth is the operation's reference in float64 (for float64 itself, that is as good as the
 reference is, which errs too). An error is counted in units in the last place of the right
 answer (ULP), and beside the largest answer: near a zero of the result, where terms cancel, a
-tiny error is a great many units.
+tiny error is a great many units. So the largest error says little about who is more exact:
+which element lies nearest to zero is chance. For that there is the typical one, the root
+mean square of each error beside what the operation's roundings allow there.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -41,8 +44,8 @@ def of(
     Returns
     -------
     list of dict
-        ``operation``, ``dtype``, ``competitor``, ``cases``, and ``ulp`` and ``relative``, the
-        largest errors; or ``reason``, why there are none.
+        ``operation``, ``dtype``, ``competitor``, ``cases``, ``ulp`` and ``relative``, the
+        largest errors, and ``typical``; or ``reason``, why there are none.
     """
     single = [task for task in tasks if task.threads == min(t.threads for t in tasks)]
     job = [
@@ -84,12 +87,12 @@ def judge(item: Mapping[str, Any]) -> list[dict[str, Any]]:
     op, worst, failed = operation(item["operation"]), {}, {}
     for case in item["cases"]:
         arguments = op.inputs(**case["parameters"])
-        expected, _ = op.oracle(*arguments)
+        expected, tolerance = op.oracle(*arguments)
         originals = [np.copy(a) if isinstance(a, np.ndarray) else None for a in arguments]
         for name, kernel in case["kernels"].items():
             try:
                 got = _answer(kernel, arguments, originals, case["mutates"])
-                found = errors(got, np.asarray(expected), item["dtype"])
+                found = errors(got, np.asarray(expected), tolerance, item["dtype"])
             except FAILURES as error:
                 failed[name] = f"raised {type(error).__name__}: {error}"
                 continue
@@ -102,8 +105,9 @@ def judge(item: Mapping[str, Any]) -> list[dict[str, Any]]:
             **label,
             "competitor": name,
             "cases": len(found),
-            "ulp": max(ulp for ulp, _ in found),
-            "relative": max(relative for _, relative in found),
+            "ulp": max(each[0] for each in found),
+            "relative": max(each[1] for each in found),
+            "typical": math.sqrt(sum(each[2] for each in found) / len(found)),
         }
         for name, found in worst.items()
         if name not in failed
@@ -125,11 +129,20 @@ def _answer(kernel, arguments, originals, mutates) -> np.ndarray:
     return np.copy(np.asarray(own[-1]))
 
 
-def errors(got: np.ndarray, expected: np.ndarray, dtype: str) -> tuple[float, float]:
-    """Return the largest error in ULP of the right answer, and beside the largest answer.
+def errors(
+    got: np.ndarray, expected: np.ndarray, tolerance, dtype: str
+) -> tuple[float, float, float]:
+    """Return how far an answer is from the truth, in three ways.
 
-    Both are infinite where an infinity or NaN is missing or too many. Numbers that are not
-    floating point have no last place: the difference itself is counted.
+    Returns
+    -------
+    ulp, relative : float
+        The largest error, in ULP of the right answer and beside the largest answer. Numbers
+        that are not floating point have no last place: the difference itself is counted.
+    square : float
+        Mean square of each error beside its tolerance, in ULP where none is allowed.
+
+    All are infinite where an infinity or NaN is missing or too many.
 
     Raises
     ------
@@ -142,12 +155,14 @@ def errors(got: np.ndarray, expected: np.ndarray, dtype: str) -> tuple[float, fl
     finite = np.isfinite(right)
     same = (found == right) | (np.isnan(found) & np.isnan(right))
     if not np.isfinite(found[finite]).all() or not same[~finite].all():
-        return float("inf"), float("inf")
+        return math.inf, math.inf, math.inf
     if not finite.any():
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     error = np.abs(found[finite] - right[finite])
-    units = error / _unit(expected, right[finite], dtype)
-    return float(units.max()), _beside(error, right[finite])
+    unit = _unit(expected, right[finite], dtype)
+    allowed = np.broadcast_to(np.asarray(tolerance, np.float64), right.shape)[finite]
+    square = np.square(error / np.where(allowed > 0, allowed, unit)).mean()
+    return float((error / unit).max()), _beside(error, right[finite]), float(square)
 
 
 def _unit(expected: np.ndarray, right: np.ndarray, dtype: str) -> np.ndarray:

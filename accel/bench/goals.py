@@ -7,6 +7,7 @@ that was unstable is not used, and is counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ LARGE_FLOPS = 2e8
 #: Error that a rounding to the nearest number and one more of the same size make: an answer
 #: within it is as good as its type, whoever came closer.
 FAITHFUL_ULP = 1.0
+
+#: Typical errors this far apart are equal: another order of additions moves them as much.
+EQUAL_ERRORS = 1.05
 
 #: Longest warm start, in ns.
 WARM_START_NS = 0.5e9
@@ -273,27 +277,41 @@ def _accuracy_goal(bench: Bench) -> Goal:
     for row in bench.accuracy:
         if "ulp" in row:
             by_case.setdefault((row["operation"], row["dtype"]), {})[row["competitor"]] = row
-    judged_by = [
-        (f"{operation}, {dtype}", found[OURS]["ulp"], found.get("PyTorch") or found["NumPy"])
+    pairs = [
+        (f"{operation}, {dtype}", found[OURS], found.get("PyTorch") or found["NumPy"])
         for (operation, dtype), found in by_case.items()
         if OURS in found and ("PyTorch" in found or "NumPy" in found)
     ]
-    if not judged_by:
+    if not pairs:
         return Goal(what, wanted, "", "", "not measured", "no errors were measured")
-
-    def beside(one) -> float:
-        return one[1] / max(one[2]["ulp"], FAITHFUL_ULP)
-
-    lost = [one for one in judged_by if beside(one) > 1]
-    name, ours, theirs = max(judged_by, key=beside)
+    lost = [pair for pair in pairs if _errs_more(*pair[1:])]
+    name, ours, theirs = max(lost or pairs, key=lambda pair: _error_beside(*pair[1:]))
     return Goal(
         what,
         wanted,
-        f"{len(judged_by) - len(lost)} of {len(judged_by)} operations",
-        f"{number(ours)} ULP where {theirs['competitor']} has {number(theirs['ulp'])} ({name})",
+        f"{len(pairs) - len(lost)} of {len(pairs)} operations",
+        f"{_error_words(ours, theirs)} ({name})",
         "not met" if lost else "met",
-        f"an error up to {FAITHFUL_ULP:g} ULP is as good as the type",
+        f"typical errors, root mean squares; up to {FAITHFUL_ULP:g} ULP is as good as the type",
     )
+
+
+def _error_beside(ours: Mapping, theirs: Mapping) -> float:
+    """Return our typical error as a multiple of another's."""
+    if ours["typical"] == 0:
+        return 0.0
+    return ours["typical"] / theirs["typical"] if theirs["typical"] else math.inf
+
+
+def _error_words(ours: Mapping, theirs: Mapping) -> str:
+    beside = _error_beside(ours, theirs)
+    if math.isinf(beside):
+        return f"an error where {theirs['competitor']} has none"
+    return f"typically {factor(beside)} that of {theirs['competitor']}"
+
+
+def _errs_more(ours: Mapping, theirs: Mapping) -> bool:
+    return ours["ulp"] > FAITHFUL_ULP and _error_beside(ours, theirs) > EQUAL_ERRORS
 
 
 def _first_call_goal(bench: Bench) -> Goal:

@@ -34,7 +34,14 @@ def test_errors_count_units_in_the_last_place():
     right = np.array([1.0, -2.0, 1024.0])
     got = right.astype(np.float32)
     got[1] = np.nextafter(np.float32(-2), np.float32(-3))
-    assert errors(got, right, "float32") == (1.0, pytest.approx(2.0**-22 / 1024))
+    ulp, relative, square = errors(got, right, [0.0, 2.0**-21, 1.0], "float32")
+    assert (ulp, relative) == (1.0, 2.0**-22 / 1024)
+    assert square == pytest.approx(0.25 / 3)
+
+
+def test_where_nothing_is_allowed_an_error_is_counted_in_units():
+    got = np.array([1.0 + 2.0**-22], np.float32)
+    assert errors(got, np.array([1.0]), 0.0, "float32")[2] == 4.0
 
 
 @pytest.mark.parametrize(
@@ -49,18 +56,18 @@ def test_errors_count_units_in_the_last_place():
     ],
 )
 def test_infinities_and_nan_must_be_where_they_belong(got, right, finite):
-    found = errors(np.array(got, np.float32), np.array(right), "float32")
-    assert found == ((0.0, 0.0) if finite else (np.inf, np.inf))
+    found = errors(np.array(got, np.float32), np.array(right), 1.0, "float32")
+    assert found == ((0.0,) * 3 if finite else (np.inf,) * 3)
 
 
 def test_whole_numbers_differ_by_themselves():
-    assert errors(np.array([3, 5]), np.array([3, 4]), "float32") == (1.0, 0.25)
-    assert errors(np.array([0]), np.array([0]), "int64") == (0.0, 0.0)
+    assert errors(np.array([3, 5]), np.array([3, 4]), 0, "float32") == (1.0, 0.25, 0.5)
+    assert errors(np.array([0]), np.array([0]), 0, "int64") == (0.0, 0.0, 0.0)
 
 
 def test_another_shape_is_no_answer():
     with pytest.raises(ValueError, match="shape"):
-        errors(np.ones(2), np.ones(3), "float32")
+        errors(np.ones(2), np.ones(3), 0, "float32")
 
 
 def item(operation, adapt, parameters):
@@ -75,7 +82,7 @@ def item(operation, adapt, parameters):
 def test_a_rival_is_judged_over_its_cases():
     (row,) = judge(item("relu", "fake_peer:relu", {"n": 7, "dtype": "float32"}))
     assert row == {"operation": "relu", "dtype": "float32", "competitor": "Fake", "cases": 1,
-                   "ulp": 0.0, "relative": 0.0}  # fmt: skip
+                   "ulp": 0.0, "relative": 0.0, "typical": 0.0}  # fmt: skip
 
 
 def test_a_rival_that_raises_has_a_reason():

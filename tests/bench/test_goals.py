@@ -153,20 +153,33 @@ def test_convolutions_against_pytorch(torch, verdict):
     assert verdicts(bench, "conv2d, attention", "PyTorch") == [verdict]
 
 
-def errors(ours, theirs):
+def errors(ours, theirs, ulp=3.0):
+    common = {"operation": "gelu", "dtype": "float32", "ulp": ulp, "relative": 1e-7}
     return [
-        {"operation": "gelu", "dtype": "float32", "competitor": name, "ulp": ulp, "relative": 1e-7}
-        for name, ulp in (("accel", ours), ("PyTorch", theirs))
+        {**common, "competitor": name, "typical": typical}
+        for name, typical in (("accel", ours), ("PyTorch", theirs))
     ]
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "verdict"),
-    [(2.0, 2.5, "met"), (2.5, 2.0, "not met"), (0.9, 0.5, "met"), (1.1, 0.5, "not met")],
+    ("ours", "theirs", "ulp", "verdict"),
+    [
+        (0.2, 0.25, 3.0, "met"),
+        (0.25, 0.2, 3.0, "not met"),
+        (0.25, 0.2, 1.0, "met"),
+        (0.2, 0.2, 3.0, "met"),
+        (0.1, 0.0, 3.0, "not met"),
+        (0.0, 0.0, 0.0, "met"),
+    ],
 )
-def test_an_answer_within_a_unit_is_as_good_as_its_type(ours, theirs, verdict):
-    bench = invented.bench(accuracy=errors(ours, theirs))
+def test_errors_are_compared_where_they_are_more_than_the_types(ours, theirs, ulp, verdict):
+    bench = invented.bench(accuracy=errors(ours, theirs, ulp))
     assert verdicts(bench, "accuracy") == [verdict]
+
+
+def test_without_a_reference_errors_are_not_judged():
+    bench = invented.bench(accuracy=errors(1, 1)[:1])
+    assert verdicts(bench, "accuracy") == ["not measured"]
 
 
 @pytest.mark.parametrize(("warm_ns", "verdict"), [(4e8, "met"), (6e8, "not met")])

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from accel.bench.peers import layouts
-from accel.bench.peers.calling import Answer, Rivals, fastest
+from accel.bench.peers.calling import Answer, Rivals, fastest, keep_freed_memory
 
 NAME = "JAX"
 RIVALS = Rivals()
@@ -39,6 +39,7 @@ try:
 except ImportError as error:
     jax, _MISSING = None, str(error)
 else:
+    keep_freed_memory()
     jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
@@ -73,6 +74,7 @@ def jitted(function, *arrays, read=np.asarray):
     jax.block_until_ready(compiled(*device))
 
     def run():
+        answer.value = None  # its memory is free for the next result
         answer.value = compiled(*device).block_until_ready()
 
     return run, answer
@@ -85,6 +87,7 @@ def jitted_several(function, *arrays, read):
     jax.block_until_ready(compiled(*device))
 
     def run():
+        answer.value = None
         answer.value = jax.block_until_ready(compiled(*device))
 
     return run, answer

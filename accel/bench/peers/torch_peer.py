@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from accel.bench.peers import layouts
-from accel.bench.peers.calling import Rivals, fastest, kept, reshaped
+from accel.bench.peers.calling import Rivals, fastest, keep_freed_memory, kept, reshaped
 
 NAME = "PyTorch"
 RIVALS = Rivals()
@@ -24,6 +24,7 @@ try:
 except ImportError as error:
     torch, _MISSING = None, str(error)
 else:
+    keep_freed_memory()
     _MODE = torch.inference_mode()
     _MODE.__enter__()  # for good: this process only measures
     if os.environ.get("OMP_NUM_THREADS"):
