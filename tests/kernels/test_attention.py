@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, kernel, ladder, operation
-from accel.kernels.attention import tiled
+from accel.kernels.attention.strips import host_tile, room_for
 from accel.timing.memory import account
 
 NAMES = ("attention", "attention_causal")
@@ -168,7 +168,7 @@ def test_the_tiled_kernel_needs_no_memory_that_grows_with_the_length(name):
 
 def room_bytes(arguments):
     q, _, v, _ = arguments
-    return sum(part.nbytes for part in tiled._room(tiled.host_tile(q.dtype.name), q, v))
+    return sum(part.nbytes for part in room_for(host_tile(q.dtype.name), q, v))
 
 
 def test_the_materialised_steps_hold_their_scores():
