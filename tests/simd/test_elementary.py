@@ -113,7 +113,7 @@ def units_in_the_last_place(got, x, exact):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_error_is_within_the_stated_bound_subnormals_included(name, dtype):
-    x = sample(name, dtype, 2000)
+    x = sample(name, dtype, 1200)
     got = computed(vector(dtype), x)[name]
     assert units_in_the_last_place(got, x, EXACT[name]) <= BOUNDS[name][dtype]
 

@@ -117,10 +117,10 @@ def framed(T):
     return np.full((T.rows + 2, T.columns + 3), 77, T.vector.dtype)
 
 
-def test_square_of_registers_is_transposed(any_V):
-    T = Tile(any_V, rows=any_V.lanes, vectors=1)
-    x, out = framed(T), np.zeros((T.rows, T.columns), any_V.dtype)
-    x[1:-1, 1:-2] = np.arange(T.rows * T.columns).reshape(out.shape).astype(any_V.dtype)
+def test_square_of_registers_is_transposed(memory_V):
+    T = Tile(memory_V, rows=memory_V.lanes, vectors=1)
+    x, out = framed(T), np.zeros((T.rows, T.columns), memory_V.dtype)
+    x[1:-1, 1:-2] = np.arange(T.rows * T.columns).reshape(out.shape).astype(memory_V.dtype)
     transposed(T, x.reshape(-1), x.shape[1] + 1, x.shape[1], out)
     np.testing.assert_array_equal(out, x[1:-1, 1:-2].T)
 
