@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
-from accel.kernels.convolution import depthwise, nchw, nchwc, nhwc
+from accel.kernels.convolution import depthwise, nchw, nchwc, nhwc, winograd
 from accel.timing.counting import count
 from accel.timing.memory import account
 
@@ -19,6 +19,7 @@ ALL = [
 ]
 FAST = [param for param in ALL if param.values[0].instrument != "interpreter"]
 BEST = [param for param in ALL if "best" in param.values[0].tags]
+DOUBLE = [param for param in BEST if "float64" in param.values[0].dtypes]
 STEPS = [param for param in ALL if param.values[0].operation == "conv2d"]
 
 #: What a kernel for all cores hands out, which small images do not reach.
@@ -50,7 +51,7 @@ def test_every_kernel_is_right_on_every_edge_case(step):
     assert check(step.function, step.operation, adapt=step.adapt) == []
 
 
-@pytest.mark.parametrize("step", BEST)
+@pytest.mark.parametrize("step", DOUBLE)
 def test_best_kernels_are_right_on_every_edge_case_in_float64(step):
     assert check(step.function, step.operation, dtype="float64") == []
 
@@ -98,6 +99,50 @@ def test_large_images_are_computed_in_several_bands(step):
     assert difference(run(step, *arguments), *operation(step.operation).oracle(*arguments)) is None
 
 
+#: Large enough for Winograd's transformation, in shapes that fill no register or tile.
+TRANSFORMED = (
+    {"side": 15, "channels": 17, "filters": 19, "padding": 1, "batch": 2},
+    {"side": 12, "width": 35, "channels": 40, "filters": 16},
+    {"side": 21, "channels": 16, "filters": 33, "padding": 2},
+)
+
+
+@pytest.mark.parametrize("sizes", TRANSFORMED, ids=str)
+def test_winograd_s_transformation_is_right_and_touches_nothing_beyond(sizes):
+    x, weight, stride, padding, out = of("conv2d", **sizes)
+    assert winograd.pays(weight.shape, out.shape, stride)
+    (_, x), (_, weight), (host, into) = inside(x, np.nan), inside(weight, np.nan), inside(out, 7)
+    nchw.conv2d_winograd(x, weight, stride, padding, into)
+    assert difference(into, *operation("conv2d").oracle(x, weight, stride, padding, out)) is None
+    np.testing.assert_array_equal(host[:128], 7)
+    np.testing.assert_array_equal(host[128 + out.size :], 7)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -3e38])
+def test_winograd_s_transformation_spreads_no_numbers_that_are_not_finite(bad):
+    x, weight, stride, padding, out = of("conv2d", side=15, channels=17, padding=1)
+    x[0, 3, 7, 8] = bad
+    expected = out.copy()
+    nchw.conv2d_tiled(x, weight, stride, padding, expected)
+    nchw.conv2d_winograd(x, weight, stride, padding, out)
+    assert not np.isfinite(out).all()
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("sizes", TRANSFORMED[:1], ids=str)
+@pytest.mark.parametrize("bands", [1, 3])
+def test_winograd_s_transformation_may_be_cut_into_bands(sizes, bands):
+    *arguments, out = of("conv2d", **sizes)
+    assert nchw.conv2d_transformed_in_bands(*arguments, out, bands)
+    assert difference(out, *operation("conv2d").oracle(*arguments, out)) is None
+
+
+def test_transformation_refuses_what_it_is_not_for():
+    for sizes in ({"kernel": 5}, {"stride": 2}, {"channels": 0}):
+        arguments = of("conv2d", **{"side": 9, "channels": 2, "filters": 2, **sizes})
+        assert not nchw.conv2d_transformed(*arguments)
+
+
 def inside(x, fence):
     """A contiguous copy of an array with a fence of numbers before and after it."""
     host = np.full(x.size + 256, fence, x.dtype)
@@ -133,18 +178,18 @@ def test_a_number_that_is_not_finite_reaches_the_places_that_see_it_and_no_other
 
 @pytest.mark.parametrize("step", STEPS)
 def test_filter_is_not_flipped(step):
-    x = np.zeros((1, 1, 5, 6))
+    x = np.zeros((1, 1, 5, 6), "f4")
     x[0, 0, 2, 3] = 1
-    weight = np.arange(9.0).reshape(1, 1, 3, 3)
-    got = run(step, x, weight, 1, 0, np.full((1, 1, 3, 4), np.nan))
+    weight = np.arange(9, dtype="f4").reshape(1, 1, 3, 3)
+    got = run(step, x, weight, 1, 0, np.full((1, 1, 3, 4), np.nan, "f4"))
     np.testing.assert_array_equal(got[0, 0], np.pad(weight[0, 0, ::-1, ::-1], ((0, 0), (1, 0))))
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_channels_are_added_and_filters_and_images_kept_apart(step):
-    x = np.ones((2, 2, 3, 3)) * np.array([1, 10])[:, None, None, None]
-    weight = np.ones((2, 2, 3, 3)) * np.array([1, -1])[:, None, None, None]
-    got = run(step, x, weight, 1, 0, np.full((2, 2, 1, 1), np.nan))
+    x = np.ones((2, 2, 3, 3), "f4") * np.array([1, 10], "f4")[:, None, None, None]
+    weight = np.ones((2, 2, 3, 3), "f4") * np.array([1, -1], "f4")[:, None, None, None]
+    got = run(step, x, weight, 1, 0, np.full((2, 2, 1, 1), np.nan, "f4"))
     np.testing.assert_array_equal(got[..., 0, 0], [[18, -18], [180, -180]])
 
 

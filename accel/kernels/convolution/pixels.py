@@ -117,29 +117,24 @@ def places_sum(T, image, at, window, weight, w, target, to, pixel):
 
     A long sum is a sum of sums over about `SUMMED` products, whose errors are smaller.
     """
-    tile, filled, first = tile_zeros(T), 0, True
     step = image.channels * window.stride
-    for b in range(window.blocks):
-        for i in range(window.rows):
-            # Taps of a row lie side by side, and so do their channels.
-            begin = at + b * image.plane + i * image.row
-            end = begin + window.columns * image.channels
-            for part in range(begin, end, SUMMED):
-                stop = min(part + SUMMED, end)
-                for k in range(part, stop):
-                    tile = tile_outer_fma(tile, image.data, k, step, weight, w)
-                    w += T.columns
-                filled += stop - part
-                if filled >= SUMMED:
-                    if first:
-                        tile_store(tile, target, to, pixel)
-                    else:
-                        tile_accumulate(tile, target, to, pixel)
-                    tile, filled, first = tile_zeros(T), 0, False
-    if first:
-        tile_store(tile, target, to, pixel)
-    elif filled:
-        tile_accumulate(tile, target, to, pixel)
+    # Taps of a row lie side by side, and so do their channels.
+    row = window.columns * image.channels
+    rows = window.blocks * window.rows
+    group = max(1, SUMMED // max(1, row))
+    for first in range(0, max(1, rows), group):  # once even for no channels: zeros
+        for part in range(0, max(1, row), SUMMED):
+            tile = tile_zeros(T)
+            for r in range(first, min(first + group, rows)):
+                begin = at + r // window.rows * image.plane + r % window.rows * image.row
+                a = w + (r * row + part) * T.columns
+                for k in range(begin + part, begin + min(part + SUMMED, row)):
+                    tile = tile_outer_fma(tile, image.data, k, step, weight, a)
+                    a += T.columns
+            if first + part == 0:
+                tile_store(tile, target, to, pixel)
+            else:
+                tile_accumulate(tile, target, to, pixel)
 
 
 @jit
