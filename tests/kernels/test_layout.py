@@ -106,8 +106,8 @@ def assert_border(host, value):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    rows=st.integers(1, 5) | st.integers(60, 300),
-    columns=st.integers(1, 5) | st.integers(60, 150),
+    rows=st.integers(1, 5) | st.integers(60, 300) | st.integers(512, 800),
+    columns=st.integers(1, 5) | st.integers(16, 70),
     shift=st.integers(0, 16),
     apart=st.sampled_from([0, 1, 16]),
     wide=st.booleans(),

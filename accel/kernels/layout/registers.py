@@ -16,6 +16,8 @@ section 3: what a transpose costs at least.
 
 from __future__ import annotations
 
+import numpy as np
+
 from accel.kernels.activation import register_for
 from accel.kernels.layout.slim import SPELLED_OUT, put_together, taken_apart
 from accel.kernels.layout.slim_streams import put_together_streaming, taken_apart_streaming
@@ -27,15 +29,22 @@ from accel.kernels.layout.streams import (
 from accel.simd import (
     elements_to_alignment,
     jit,
+    load,
+    load_first,
+    store,
+    store_first,
     tile_load,
-    tile_load_first,
     tile_store,
-    tile_store_first,
     tile_transpose,
+    zeros,
 )
 
 #: Bytes read and written from which on an operation writes past the caches.
 STREAM_FROM = 1 << 23
+
+#: Registers in a row of `out` from which on it is worth a way past the caches whose ends are
+#: written as usual.
+LONG = 32
 
 
 @jit
@@ -65,19 +74,26 @@ def by_registers(x, at, step, out, to, out_step, rows, columns, filled, streamin
 def _by_squares(x, at, step, out, to, out_step, rows, columns, streaming):
     """Transpose square by square, past the caches if asked to; the edges as usual."""
     lanes = register_for(x).lanes
-    top, bottom, right = 0, rows, 0  # rows and columns that are still to be done
-    if streaming and rows >= 4 * lanes:
+    if streaming and out_step % lanes == 0:
+        first = elements_to_alignment(register_for(x), out, to)
+        last = first + (rows - first) // lanes * lanes
         wide = columns // lanes * lanes
-        right = lanes if wide < columns else 0
-        if out_step % lanes == 0:
-            first = elements_to_alignment(register_for(x), out, to)
-            last = first + (rows - first) // lanes * lanes
-            past_the_caches(x, at, step, out, to, out_step, first, last, wide)
-            top, bottom = lanes if first > 0 else 0, lanes if last < rows else 0
-        else:
-            count = rows // lanes * lanes - lanes
-            past_the_caches_by_buffer(x, at, step, out, to, out_step, count, wide)
-            top, bottom = lanes, 2 * lanes
+        past_the_caches(x, at, step, out, to, out_step, first, last, wide)
+        # Exactly what is left: a line just sent to memory would have to come back.
+        for edge in range(3):
+            i = (0, last, 0)[edge]
+            high = (first, rows - last, rows)[edge]
+            j = wide if edge == 2 else 0
+            across = columns - wide if edge == 2 else wide
+            start, place = at + i * step + j, to + j * out_step + i
+            by_corners(x, start, step, out, place, out_step, high, across, high)
+        return
+    top, bottom, right = 0, rows, 0  # rows and columns that are still to be done
+    if streaming and rows >= LONG * lanes:
+        wide = columns // lanes * lanes
+        count = rows // lanes * lanes - lanes
+        past_the_caches_by_buffer(x, at, step, out, to, out_step, count, wide)
+        top, bottom, right = lanes, 2 * lanes, lanes if wide < columns else 0
     for edge in range(3):  # one call for all edges: the compiler makes a copy for each
         i = rows - bottom if edge == 1 else 0
         j = columns - right if edge == 2 else 0
@@ -101,11 +117,26 @@ def by_squares(x, at, step, out, to, out_step, rows, columns):
 
 @jit
 def by_corners(x, at, step, out, to, out_step, rows, columns, filled):
-    """Transpose squares of which only a corner may be there; zeros up to `filled`."""
+    """Transpose squares of which only a corner may be there; zeros up to `filled`.
+
+    Corners go through a small buffer. Loads and stores of no lane at all, for the rows that
+    are not there, would do without, but their addresses may belong to nobody, and then the
+    processor takes a long time to do nothing.
+    """
     T = square_for(x)
-    for j in range(0, columns, T.rows):
-        for i in range(0, filled, T.rows):
-            square = tile_load_first(T, x, at + i * step + j, step, rows - i, columns - j)
-            place = to + j * out_step + i
-            square = tile_transpose(square)
-            tile_store_first(square, out, place, out_step, columns - j, filled - i)
+    V, lanes = T.vector, T.rows
+    buffer = np.zeros(2 * lanes * lanes, x.dtype)
+    for j in range(0, columns, lanes):
+        wide = min(lanes, columns - j)
+        for i in range(0, filled, lanes):
+            there, high = min(lanes, max(rows - i, 0)), min(lanes, filled - i)
+            for r in range(there):
+                v = load_first(V, x, at + (i + r) * step + j, wide)
+                store(buffer, r * lanes, v)
+            for r in range(there, min(lanes, rows)):  # left by the square before
+                store(buffer, r * lanes, zeros(V))
+            square = tile_transpose(tile_load(T, buffer, 0, lanes))
+            tile_store(square, buffer, lanes * lanes, lanes)
+            for r in range(wide):
+                v = load(V, buffer, (lanes + r) * lanes)
+                store_first(out, to + (j + r) * out_step + i, v, high)
