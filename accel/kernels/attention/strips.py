@@ -122,18 +122,20 @@ def _square(tile):
 
 
 @jit
-def room_for(T, q, v):
-    padded = -(-v.shape[2] // T.vector.lanes) * T.vector.lanes
-    deep = -(-q.shape[2] // T.vector.lanes) * T.vector.lanes
-    block = min(BLOCK, -(-v.shape[1] // T.rows) * T.rows)
+def room_for(T, dtype, depth, keys, width):
+    """Return the work space for strips of queries of one problem."""
+    lanes = T.vector.lanes
+    deep = -(-depth // lanes) * lanes
+    padded = -(-width // lanes) * lanes
+    block = min(BLOCK, -(-keys // T.rows) * T.rows)
     return Room(
-        np.empty(deep * T.columns, q.dtype),
-        np.empty(block * T.columns, q.dtype),
-        np.empty(T.columns * padded, q.dtype),
-        np.empty(T.columns, q.dtype),
-        np.empty(T.columns, q.dtype),
-        np.empty(T.columns, q.dtype),
-        np.empty(block * T.vector.lanes, q.dtype),
+        np.empty(deep * T.columns, dtype),
+        np.empty(block * T.columns, dtype),
+        np.empty(T.columns * padded, dtype),
+        np.empty(T.columns, dtype),
+        np.empty(T.columns, dtype),
+        np.empty(T.columns, dtype),
+        np.empty(block * lanes, dtype),
     )
 
 
@@ -175,7 +177,7 @@ def strip(T, k, k_at, depth, v, v_at, width, seen, top, rows, room):
     Lane i does not see keys after ``top + i``.
     """
     for r in range(T.columns):
-        room.largest[r], room.total[r] = lowest(k.dtype), 0
+        room.largest[r], room.total[r] = lowest(room.largest.dtype), 0
     blocks = -(-seen // BLOCK)
     size = -(-seen // blocks)  # blocks of about equal length
     size += -size % T.rows  # and whole tiles

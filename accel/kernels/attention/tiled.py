@@ -29,7 +29,7 @@ from accel.kernels.attention import online  # noqa: F401  (the steps below this 
 from accel.kernels.attention.operation import check
 from accel.kernels.attention.strips import finish, pack, room_for, strip, tile_for
 from accel.kernels.registry import register
-from accel.simd import jit
+from accel.simd import jit, pointer
 
 #: Below so many multiply-adds threads cost more than they gain.
 WORTH_THREADS = 1 << 21
@@ -62,8 +62,9 @@ def attend(q, k, v, out, scale, causal, first, step):
     strips = -(-queries // T.columns)
     if heads * strips <= first:
         return
-    room = room_for(T, q, v)
-    line_q, line_k, line_v, line_out = q.ravel(), k.ravel(), v.ravel(), out.ravel()
+    room = room_for(T, q.dtype, q.shape[2], v.shape[1], v.shape[2])
+    # Of pointers there is one kind, whether arrays are read-only or not: one compilation.
+    line_q, line_k, line_v, line_out = pointer(q), pointer(k), pointer(v), pointer(out)
     for unit in range(first, heads * strips, step):
         head, top = unit // strips, unit % strips * T.columns
         rows = min(T.columns, queries - top)
