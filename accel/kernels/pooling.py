@@ -172,7 +172,7 @@ def _largest(values) -> float:
     for value in values:
         if not value <= largest:  # also if it is NaN
             largest = value
-        if largest != largest:
+        if math.isnan(largest):
             break
     return largest
 
@@ -361,7 +361,7 @@ def max_pool2d_compiled(x, kernel, stride, padding, out):
         for r in range(max(top, 0), min(top + kernel, height)):
             for s in range(max(left, 0), min(left + kernel, width)):
                 value = x[b, c, r, s]
-                if largest == largest and not value <= largest:  # a NaN stays
+                if not (math.isnan(largest) or value <= largest):  # a NaN stays
                     largest = value
         out[b, c, i, j] = largest
 
@@ -410,7 +410,7 @@ def combined(largest, x, y):
 @jit(inline="always")
 def combined_number(largest, x, y):
     """Return the same of two numbers, as a choice that the compiler vectorises."""
-    return (x if x > y or x != x else y) if largest else x + y
+    return (x if x > y or np.isnan(x) else y) if largest else x + y
 
 
 @jit(inline="always")

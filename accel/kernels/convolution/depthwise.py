@@ -35,6 +35,7 @@ from accel.simd import (
     load_first,
     load_masked,
     pointer,
+    prefetch,
     store,
     store_first,
     store_streaming,
@@ -339,6 +340,7 @@ def rows_of_three(V, x, plane, height, width, padding, taps, out, to, first, row
         second, next_one = zeros(V), zeros(V)
         for row in range(begin, end):
             at = plane + row * width + column
+            prefetch(x, at + BAND_ROWS * width)  # no machine sees through columns of a band
             left = load_masked(V, x, at, left_mask)
             middle = load_masked(V, x, at + 1, middle_mask)
             right = load_masked(V, x, at + 2, right_mask)

@@ -159,7 +159,7 @@ def taps_of(lines, weight, stride):
 def copy_band(V, x, image, first, band, weight, stride, padding, lines, room):
     """Copy what `band` rows of results from `first` on see of an image, channel by channel."""
     channels, height, width = x.shape[1:]
-    rows, columns = weight.shape[2:]
+    rows = weight.shape[2]
     deep = band + (rows - 1) // stride
     source, to = pointer(x), pointer(room)
     for c in range(channels):

@@ -286,9 +286,8 @@ def conv2d_winograd(x, weight, stride, padding, out):
     ``8 channels`` FLOPs per result instead of ``18 channels``, and the transformations: of each
     filter, each piece of 4 x 4 numbers and each 2 x 2 results once.
     """
-    if not winograd.pays(weight.shape, out.shape, stride):
-        conv2d_tiled(x, weight, stride, padding, out)
-    elif not conv2d_transformed(x, weight, stride, padding, out):
+    pays = winograd.pays(weight.shape, out.shape, stride)
+    if not (pays and conv2d_transformed(x, weight, stride, padding, out)):
         conv2d_tiled(x, weight, stride, padding, out)
 
 
@@ -324,9 +323,10 @@ def conv2d_threads(x, weight, stride, padding, out):
     if get_num_threads() == 1 or flops < lines.THREADS_PAY_FLOPS:
         (conv2d_winograd if single else conv2d_tiled)(x, weight, stride, padding, out)
         return
-    if single and winograd.pays(weight.shape, out.shape, stride):
-        if conv2d_transformed_in_bands(x, weight, stride, padding, out, 2 * get_num_threads()):
-            return
+    pays = single and winograd.pays(weight.shape, out.shape, stride)
+    parts = 2 * get_num_threads()
+    if pays and conv2d_transformed_in_bands(x, weight, stride, padding, out, parts):
+        return
     bands = lines.bands_of(x.shape[0], out.shape[2], flops, get_num_threads())
     conv2d_in_bands(x, weight, stride, padding, out, bands)
 
