@@ -33,7 +33,7 @@ SPECIAL = (np.nan, np.inf, 0.0, -0.0, 1e4, -1e4, 1e-40, -1e-40)
 AWKWARD = ({"n": 1003}, {"n": 12_345}, {"n": 1_000_003})
 
 #: Below this many elements the cores take longer to start than one takes to finish.
-ALONE = 1 << 16
+ALONE = 1 << 17
 
 #: Elements that a core takes at a time: enough to forget the start, few enough to share out.
 PART = 1 << 14

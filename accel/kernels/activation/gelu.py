@@ -30,7 +30,7 @@ from accel.kernels.activation.elements import (
     one_to_one,
     read_and_written,
 )
-from accel.kernels.activation.sigmoid import sigmoid_register
+from accel.kernels.activation.sigmoid import times_logistic
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import fma, jit
 
@@ -320,7 +320,7 @@ def gelu_threads(x, out):
 @register_jitable(forceinline=True)
 def gelu_register(v):
     """Return GELU (tanh form) of a register, in compiled code; other kernels call it too."""
-    return v * sigmoid_register(v * fma(2 * CUBIC, v * v, 2 * SLOPE))
+    return times_logistic(v, v * fma(2 * CUBIC, v * v, 2 * SLOPE))
 
 
 @jit

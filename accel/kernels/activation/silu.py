@@ -29,7 +29,7 @@ from accel.kernels.activation.elements import (
     one_to_one,
     read_and_written,
 )
-from accel.kernels.activation.sigmoid import sigmoid_register
+from accel.kernels.activation.sigmoid import times_logistic
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
 
@@ -273,7 +273,7 @@ def silu_threads(x, out):
 @register_jitable(forceinline=True)
 def silu_register(v):
     """Return ``v / (1 + exp(-v))`` of a register, in compiled code."""
-    return v * sigmoid_register(v)
+    return times_logistic(v, v)
 
 
 @jit
