@@ -16,7 +16,6 @@ NAMES = ("attention", "attention_causal")
 DTYPES = ("float32", "float64")
 STEPS = [pytest.param(step, id=f"{name}.{step.name}") for name in NAMES for step in ladder(name)]
 TILED = [step for name in NAMES for step in ladder(name) if step.name == "tiled"]
-VECTORS = [step for name in NAMES for step in ladder(name) if step.name in ("tiled", "threads")]
 unhurried = settings(deadline=None, max_examples=30)
 
 
@@ -68,7 +67,7 @@ def bordered(shape, dtype, seed):
     return inner, host
 
 
-@pytest.mark.parametrize("step", VECTORS, ids=lambda step: f"{step.operation}.{step.name}")
+@pytest.mark.parametrize("step", TILED, ids=lambda step: f"{step.operation}.{step.name}")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("n", "keys", "d", "width"),

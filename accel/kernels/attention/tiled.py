@@ -85,7 +85,6 @@ def attend(q, k, v, out, scale, causal, first, step):
     story="tiles of registers, a block at a time: removes loads and scalar exponentials",
     tags=("ladder", "best"),
 )
-@jit
 def attention_tiled(q, k, v, out):
     """Compute attention in blocks of queries by keys, with tiles of registers.
 
@@ -123,7 +122,6 @@ def attention_tiled(q, k, v, out):
     story="tiles of registers, a block at a time: blocks above the diagonal are left out",
     tags=("ladder", "best"),
 )
-@jit
 def attention_causal_tiled(q, k, v, out):
     """Compute causal attention as `attention_tiled`, skipping blocks that nobody sees.
 
