@@ -821,16 +821,7 @@ def tiled(a, b, out, tile: Tile | None = None):
     Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM
     TOMS 34 (2008).
     """
-    # Compiled code refuses what it must not see, sooner than Python could ask, which is felt
-    # on small matrices. Python finds out why.
-    if not isinstance(a, np.ndarray):
-        _check_shapes("tiled", a, b, out)
-    multiply = _tiled(a.dtype, tile)
-    try:
-        done = multiply(a, b, out)
-    except TypeError:  # Numba: no code for arrays of these types
-        done = False
-    if not done:
+    if not done_in_tiles("tiled", a, b, out, tile):
         _check("tiled", a, b, out)
         _check_writable("tiled", out)
         states = ", ".join(
@@ -843,9 +834,24 @@ def tiled(a, b, out, tile: Tile | None = None):
         )
 
 
+def done_in_tiles(kernel: str, a, b, out, tile: Tile | None = None) -> bool:
+    """Multiply in register tiles. False, and nothing is done, if arguments do not fit.
+
+    Compiled code refuses what it must not see, sooner than Python could ask, which is felt on
+    small matrices. The caller finds out why.
+    """
+    if not isinstance(a, np.ndarray):
+        _check_shapes(kernel, a, b, out)
+    multiply = _tiled(kernel, a.dtype, tile)
+    try:
+        return multiply(a, b, out)
+    except TypeError:  # Numba: no code for arrays of these types
+        return False
+
+
 @functools.cache
-def _tiled(dtype: np.dtype, tile: Tile | None) -> Callable:
-    _require("tiled", dtype, NUMBERS)
+def _tiled(kernel: str, dtype: np.dtype, tile: Tile | None) -> Callable:
+    _require(kernel, dtype, NUMBERS)
     tile = host_tile(dtype) if tile is None else tile
     if not isinstance(tile, Tile):
         raise ValueError(f"matmul.tiled: expected a Tile, got {tile!r}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from accel.kernels import matmul
 from accel.kernels.inputs import blank, normal
-from accel.kernels.matmul_batches import run
+from accel.kernels.matmul_batches import attempted, run
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
 
@@ -268,8 +268,9 @@ def matmul_batched_vector(a, b, out):
     ----
     ``2 m n k`` FLOPs per matrix.
     """
-    _check("vector", a, b, out)
-    run("matmul_batched.vector", a, b, out)
+    if not attempted(a, b, out):
+        _check("vector", a, b, out)
+        run("matmul_batched.vector", a, b, out)  # says what is wrong
 
 
 @register(
@@ -285,5 +286,6 @@ def matmul_batched_threads(a, b, out):
 
     Removes idle cores. Parameters, errors and cost as for `matmul_batched_vector`.
     """
-    _check("threads", a, b, out)
-    run("matmul_batched.threads", a, b, out, parallel=True)
+    if not attempted(a, b, out, parallel=True):
+        _check("threads", a, b, out)
+        run("matmul_batched.threads", a, b, out, parallel=True)  # says what is wrong

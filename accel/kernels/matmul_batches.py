@@ -19,8 +19,31 @@ from accel.kernels.matmul_tiled import host_tile, multiply
 from accel.kernels.matmul_vectors import Matrix
 from accel.simd import Tile, jit, pointer
 
-#: FLOPs that a thread must have before it is worth waking.
+#: Element types there is code for.
+TYPES = ("float32", "float64", "int64")
+
+#: FLOPs that a thread must have before it is worth waking; of a matrix times a vector, which
+#: waits for memory, fewer take as long.
 _ENOUGH = 2_000_000
+_ENOUGH_THIN = 400_000
+
+
+@jit(error_model="numpy")
+def _span(x):
+    """Return the addresses between which a stack lies; of an empty one, none."""
+    low = high = np.intp(0)
+    if x.size > 0:
+        low = np.intp(x.ctypes.data)
+        high = low + x.itemsize
+        for axis in range(3):
+            way = (x.shape[axis] - 1) * x.strides[axis]
+            low, high = low + min(way, 0), high + max(way, 0)
+    return low, high
+
+
+@jit(inline="always")
+def _meet(x, y):
+    return x[0] < y[1] and y[0] < x[1]
 
 
 @jit(error_model="numpy")
@@ -35,6 +58,10 @@ def _stack(F, a, b, bias, out, kind):
     if kind > 0:
         in_rows = out.strides[2] == size or out.shape[2] < 2 or out.size == 0
         agree = agree and bias.size == out.shape[2] and in_rows
+    span, start = _span(out), np.intp(bias.ctypes.data)
+    overlap = _meet(span, _span(a)) or _meet(span, _span(b))
+    if overlap or _meet(span, (start, start + bias.size * size)):
+        return False
     if not agree or whole % size != 0:
         return False
     m, k, n = a.shape[1], a.shape[2], b.shape[2]
@@ -44,14 +71,14 @@ def _stack(F, a, b, bias, out, kind):
     row, column = out.strides[1] // size, out.strides[2] // size
     if n == 1:
         column = 1  # a lone column has no neighbour: its stride means nothing
-    for i in range(out.shape[0]):
-        multiply(
-            F, m, k, n,
-            Matrix(pointer(a), i * (a.strides[0] // size), a_row, a_column),
-            Matrix(pointer(b), i * (b.strides[0] // size), b_row, b_column),
-            Matrix(pointer(out), i * (out.strides[0] // size), row, column),
-            finish,
-        )  # fmt: skip
+    steps = (a.strides[0] // size, b.strides[0] // size, out.strides[0] // size)
+    multiply(
+        F, out.shape[0], m, k, n,
+        Matrix(pointer(a), np.intp(0), a_row, a_column),
+        Matrix(pointer(b), np.intp(0), b_row, b_column),
+        Matrix(pointer(out), np.intp(0), row, column),
+        steps, finish,
+    )  # fmt: skip
     return True
 
 
@@ -67,7 +94,7 @@ def many(tile: Tile) -> Callable[..., bool]:
     """Return ``f(a, b, bias, out, kind)`` for stacks of matrices, on one core.
 
     f returns False, and has done nothing, if shapes do not agree or an array is not aligned.
-    `out` must not overlap the others; that is not looked at. `kind` is one of
+    So it does if `out` may overlap another array. `kind` is one of
     `accel.kernels.matmul_registers`; `bias` is read unless that is `NOTHING`.
     """
     family = family_of(tile)
@@ -108,9 +135,9 @@ def no_bias(dtype: np.dtype) -> np.ndarray:
     return np.empty(0, dtype)
 
 
-def threads_for(flops: int) -> int:
-    """Return how many of Numba's threads are worth their waking."""
-    return max(1, min(numba.get_num_threads(), flops // _ENOUGH))
+def threads_for(flops: int, thin: bool = False) -> int:
+    """Return how many of Numba's threads are worth their waking; `thin`: for a vector."""
+    return max(1, min(numba.get_num_threads(), flops // (_ENOUGH_THIN if thin else _ENOUGH)))
 
 
 def partition(batch: int, m: int, n: int, tile: Tile, threads: int) -> np.ndarray:
@@ -180,37 +207,57 @@ def run(kernel: str, a, b, out, *, bias=None, kind: int = NOTHING, parallel: boo
         If shapes or dtypes do not fit, an array is not aligned to its elements, or `out`
         overlaps an operand.
     """
-    arrays = {"a": a, "b": b, "out": out} | ({} if bias is None else {"bias": bias})
+    if not attempted(a, b, out, bias=bias, kind=kind, parallel=parallel):
+        _refuse(kernel, {"a": a, "b": b, "out": out} | ({} if bias is None else {"bias": bias}))
+
+
+def attempted(a, b, out, *, bias=None, kind: int = NOTHING, parallel: bool = False) -> bool:
+    """Do as `run`, but return False instead of refusing; nothing is then done.
+
+    Compiled code refuses sooner than Python could ask, which is felt on small matrices.
+    """
+    try:
+        one_core, all_cores = _entries(a.dtype)
+        bias = no_bias(a.dtype) if bias is None else bias
+        if parallel:
+            thin = a.shape[1] == 1 or b.shape[2] == 1
+            threads = threads_for(2 * a.size * b.shape[2], thin)
+            agree = a.shape[0] == b.shape[0] and a.shape[2] == b.shape[1]
+            if threads > 1 and agree and out.shape == (*a.shape[:2], b.shape[2]):
+                if any(np.may_share_memory(x, out) for x in (a, b, bias)):
+                    return False  # each share would look at itself only
+                cuts = partition(*out.shape, host_tile(a.dtype), threads)
+                return all_cores()(a, b, bias, out, kind, cuts)
+        return one_core(a, b, bias, out, kind)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        return False  # no arrays, of too few dimensions, or of types without code
+
+
+@functools.cache
+def _entries(dtype: np.dtype) -> tuple[Callable, Callable]:
+    """Return `many`, and what returns `shared`, which takes longer to compile."""
+    if dtype not in [np.dtype(name) for name in TYPES]:
+        raise ValueError(f"expected {' or '.join(TYPES)}, got {dtype!r}")
+    tile = host_tile(dtype)
+    return many(tile), functools.partial(shared, tile)
+
+
+def _refuse(kernel: str, arrays: dict) -> None:
+    """Say what `attempted` did not like."""
+    a, out = arrays["a"], arrays["out"]
     for name, x in arrays.items():
         if not isinstance(x, np.ndarray) or x.dtype != a.dtype:
             got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
             raise ValueError(f"{kernel}: expected arrays of one dtype, got {name} of {got}")
     if any(np.may_share_memory(x, out) for name, x in arrays.items() if name != "out"):
         raise ValueError(f"{kernel}: expected an out apart from the inputs; pass a new array")
-    if not out.flags.writeable or a.dtype.name not in ("float32", "float64", "int64"):
+    if not out.flags.writeable or a.dtype not in [np.dtype(name) for name in TYPES]:
         raise ValueError(
             f"{kernel}: expected a writable out of float32, float64 or int64, got {a.dtype!r}, "
             f"{'writable' if out.flags.writeable else 'read-only'}"
         )
-    arguments = (a, b, no_bias(a.dtype) if bias is None else bias, out, kind)
-    if not _dispatched(arguments, parallel):
-        shapes = ", ".join(f"{name} {x.shape}" for name, x in arrays.items())
-        raise ValueError(
-            f"{kernel}: expected a (batch, m, k), b (batch, k, n), out (batch, m, n) and a bias "
-            f"(n,), aligned to their elements, got {shapes}"
-        )
-
-
-def _dispatched(arguments: tuple, parallel: bool) -> bool:
-    """Multiply on one core or on all. False if the arguments do not fit."""
-    a, b, bias, out, _ = arguments
-    if not (a.ndim == b.ndim == out.ndim == 3 and bias.ndim == 1 and bias.flags.c_contiguous):
-        return False
-    tile = host_tile(a.dtype)
-    if parallel and (threads := threads_for(2 * a.size * b.shape[2])) > 1:
-        if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
-            return False
-        if out.shape != (*a.shape[:2], b.shape[2]):
-            return False  # rectangles of it could lie inside all the same
-        return shared(tile)(*arguments, partition(*out.shape, tile, threads))
-    return many(tile)(*arguments)
+    shapes = ", ".join(f"{name} {x.shape}" for name, x in arrays.items())
+    raise ValueError(
+        f"{kernel}: expected a (batch, m, k), b (batch, k, n), out (batch, m, n) and a bias "
+        f"(n,), aligned to their elements, got {shapes}"
+    )

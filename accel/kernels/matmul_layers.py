@@ -211,11 +211,13 @@ def tiled_threads(a, b, out):
     ``2 m n k`` FLOPs. Each thread packs what it needs of the operands for itself; buffers of
     at most 4.4 MiB each.
     """
-    matmul._check("tiled_threads", a, b, out)
-    threads = threads_for(2 * a.size * b.shape[1])
-    if threads == 1:
-        matmul.tiled(a, b, out)
+    if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
+        matmul._check_shapes("tiled_threads", a, b, out)
+    m, n = a.shape[:1], b.shape[1:]
+    threads = threads_for(2 * a.size * (n[0] if n else 1), thin=m == (1,) or n == (1,))
+    if threads == 1 and matmul.done_in_tiles("tiled_threads", a, b, out):
         return
+    matmul._check("tiled_threads", a, b, out)
     matmul._require("tiled_threads", a.dtype, matmul.NUMBERS)
     matmul._check_writable("tiled_threads", out)
     tile = host_tile(a.dtype)

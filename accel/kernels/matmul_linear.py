@@ -26,7 +26,7 @@ import numpy as np
 
 from accel.kernels import matmul
 from accel.kernels.inputs import blank, normal
-from accel.kernels.matmul_batches import run
+from accel.kernels.matmul_batches import attempted, run
 from accel.kernels.matmul_registers import CUBIC, GELU, RELU, SLOPE
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
@@ -315,8 +315,10 @@ def linear_relu_vector(x, weight, bias, out):
 
 
 def _fused(kernel: str, x, weight, bias, out, kind: int, *, parallel: bool) -> None:
-    _check(kernel, x, weight, bias, out)
-    run(kernel, x[None], weight.T[None], out[None], bias=bias, kind=kind, parallel=parallel)
+    stacks = x[None], weight.T[None], out[None]
+    if not attempted(*stacks, bias=bias, kind=kind, parallel=parallel):
+        _check(kernel, x, weight, bias, out)
+        run(kernel, *stacks, bias=bias, kind=kind, parallel=parallel)  # says what is wrong
 
 
 @register(

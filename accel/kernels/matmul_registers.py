@@ -110,7 +110,7 @@ def strips(F, rows, depth, columns, a, a_step, b, b_straight, b_packed, out, fir
         else:
             _bands(F.half, bands, depth, a, a_step, strip, to, begin, soon, share)
         if bands > 0 and (not straight or finish.kind != NOTHING):
-            _finish(F.half.vector, to, done, min(left, width), place, straight, first, ending)
+            finish_rows(F.half.vector, to, done, min(left, width), place, straight, first, ending)
         if done < rows:
             lower = Matrix(a.data, a.at + bands * a_step, a.row, a.column)
             place = part(place, done, 0)
@@ -118,7 +118,7 @@ def strips(F, rows, depth, columns, a, a_step, b, b_straight, b_packed, out, fir
             to, begin = (place, first) if straight else (spare, True)
             _lower(F, rows - done, depth, lower, strip, to, begin, soon)
             if not straight or finish.kind != NOTHING:
-                _finish(
+                finish_rows(
                     F.half.vector, to, rows - done, min(left, width), place, straight, first, ending
                 )  # fmt: skip
         j += width
@@ -163,7 +163,7 @@ def _bands(T, bands, depth, a, a_step, strip, place, first, soon, step):
 
 
 @jit(error_model="numpy")
-def _finish(V, spare, rows, columns, out, straight, first, finish):
+def finish_rows(V, spare, rows, columns, out, straight, first, finish):
     """Move, or add, what of spare tiles lies inside `out`; apply what is to be applied."""
     for r in range(rows):
         to, source = out.at + r * out.row, spare.at + r * spare.row

@@ -47,7 +47,7 @@ import numpy as np
 from numba import types
 
 from accel.kernels.matmul_packing import pack
-from accel.kernels.matmul_registers import NOTHING, Finish, family_of, strips
+from accel.kernels.matmul_registers import NOTHING, Finish, family_of, finish_rows, strips
 from accel.kernels.matmul_vectors import Matrix, dots, empty, itemsize, part, sums, transposed
 from accel.simd import Tile, jit, pointer, vector
 
@@ -122,7 +122,8 @@ def product(tile: Tile) -> Callable[[np.ndarray, np.ndarray, np.ndarray], bool]:
         m, k = a.shape
         n = b.shape[1]
         nothing = Finish(NOTHING, pointer(out), 0)
-        multiply(family, m, k, n, matrix(a), matrix(b), matrix(out), nothing)
+        one = (np.intp(0), np.intp(0), np.intp(0))
+        multiply(family, np.intp(1), m, k, n, matrix(a), matrix(b), matrix(out), one, nothing)
         return True
 
     return tiled
@@ -156,26 +157,39 @@ def matrix(x):
 
 
 @jit(error_model="numpy")
-def multiply(F, m, k, n, a, b, out, finish):
-    """Multiply matrices of any layout: choose a way, allocate what is packed into, and go.
+def multiply(F, count, m, k, n, a, b, out, steps, finish):
+    """Multiply `count` matrices of any layout: choose a way, allocate what is packed into, go.
 
-    With a `finish`, rows of `out` are contiguous.
+    Of each operand and of `out`, the next matrix begins ``steps`` elements after the one
+    before it. With a `finish`, rows of `out` are contiguous.
     """
+    a_step, b_step, out_step = steps
     if finish.kind == NOTHING:
         # out's columns are contiguous, or it is one: out.T = b.T @ a.T has contiguous rows
         if n == 1 and m > 1 or out.column != 1 and out.row == 1:
             m, n = n, m
             a, b, out = transposed(b), transposed(a), transposed(out)
-        if m == 1 and n > 1 and k > 0:
-            if b.column == 1 and out.column == 1:
-                sums(F.whole.vector, k, n, a.data, a.at, a.column, b, out.data, out.at)
-                return
-            if b.row == 1 and a.column == 1:
-                dots(F.whole.vector, n, k, transposed(b), a.data, a.at, transposed(out))
-                return
+            a_step, b_step = b_step, a_step
+    thin = m == 1 and n > 1 and k > 0
+    by_rows = thin and b.column == 1 and out.column == 1
+    by_columns = thin and b.row == 1 and a.column == 1
     plan = _plan(F.whole, m, k, n, b.column == 1, itemsize(F.whole.vector))
-    rooms = _rooms(F.whole, m, n, plan)
-    _blocks(F, m, k, n, a, b, out, plan, finish, _room(F.whole.vector, rooms.size), rooms)
+    rooms = _rooms(F.whole, m, n, plan, out.column == 1)
+    room = _room(F.whole.vector, 0 if by_rows or by_columns else rooms.size)
+    for i in range(count):
+        left = Matrix(a.data, a.at + i * a_step, a.row, a.column)
+        right = Matrix(b.data, b.at + i * b_step, b.row, b.column)
+        result = Matrix(out.data, out.at + i * out_step, out.row, out.column)
+        if by_rows or by_columns:
+            V = F.whole.vector
+            if by_rows:
+                sums(V, k, n, left.data, left.at, left.column, right, result.data, result.at)
+            else:
+                dots(V, n, k, transposed(right), left.data, left.at, transposed(result))
+            if finish.kind != NOTHING:
+                finish_rows(F.half.vector, result, 1, n, result, True, True, finish)
+        else:
+            _blocks(F, m, k, n, left, right, result, plan, finish, room, rooms)
 
 
 @jit(inline="always", error_model="numpy")
@@ -192,11 +206,14 @@ def _plan(T, m, k, n, b_in_rows, size):
 
 
 @jit(inline="always", error_model="numpy")
-def _rooms(T, m, n, plan):
+def _rooms(T, m, n, plan, straight):
     """Lay out what is packed, and a spare column of tiles in front of it."""
     a_rows = 0 if plan.a_in_place else min(plan.rows, m + T.rows)
-    b_columns = T.columns if plan.b_in_place else min(plan.columns, n + T.columns)
-    a = min(plan.rows, m + T.rows) * T.columns
+    b_columns = min(plan.columns, n + T.columns)
+    if plan.b_in_place:
+        b_columns = T.columns if n % T.columns != 0 else 0
+    ragged = n % T.columns != 0 or not straight
+    a = min(plan.rows, m + T.rows) * T.columns if ragged else 0
     b = a + plan.depth * a_rows
     return Rooms(a, b, b + plan.depth * b_columns)
 

@@ -20,6 +20,10 @@ from accel.simd import fma, horizontal_sum, jit, load, load_first, store, store_
 from accel.simd.types import RegisterType
 
 
+#: Rows up to this long are multiplied one number at a time.
+_SHORT = 4
+
+
 class Matrix(NamedTuple):
     """A matrix in memory: element (i, j) is ``data[at + i * row + j * column]``."""
 
@@ -83,6 +87,9 @@ def dots(V, m, n, a, x, at, out):
     of each: eight sums, so that a multiply-add never waits for the one before it. A row
     too many is dealt with alone, with four sums of its own.
     """
+    if 0 < n <= _SHORT:
+        _short_dots(m, n, a, x, at, out)
+        return
     pair, rest = 2 * V.lanes, n % (2 * V.lanes)
     whole = n - rest
     fours = m // 4 * 4
@@ -113,6 +120,17 @@ def dots(V, m, n, a, x, at, out):
         out.data[to + 3 * out.row] = horizontal_sum(s3 + t3)
     for i in range(fours, m):
         out.data[out.at + i * out.row] = _dot(V, n, a.data, a.at + i * a.row, x, at)
+
+
+@jit(error_model="numpy")
+def _short_dots(m, n, a, x, at, out):
+    """Multiply rows too short for registers: adding up lanes would take longer than this."""
+    for i in range(m):
+        row = a.at + i * a.row
+        total = a.data[row] * x[at]
+        for j in range(1, n):
+            total += a.data[row + j] * x[at + j]
+        out.data[out.at + i * out.row] = total
 
 
 @jit(error_model="numpy")

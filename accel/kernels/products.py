@@ -28,7 +28,7 @@ from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit, pointer
 
 #: Elements of a matrix from which on a second thread repays its waking.
-_SHARED_FROM = 1 << 18
+_SHARED_FROM = 400_000
 
 EDGES = (
     {"n": 0},
