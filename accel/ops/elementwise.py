@@ -125,11 +125,15 @@ def saxpy(alpha, x, y, out: np.ndarray | None = None) -> np.ndarray:
     ValueError
         If the shapes differ, or `out` is read-only.
     """
-    if _plain("saxpy", x) and _like(y, x) and (out is None or _takes(out, x) and _takes(out, y)):
-        if type(alpha) is float:
-            z = np.empty(x.shape, x.dtype) if out is None else out
-            _ready["saxpy", x.dtype](alpha, flat(x), flat(y), flat(z))
-            return z
+    if (
+        type(alpha) is float
+        and _plain("saxpy", x)
+        and _like(y, x)
+        and (out is None or _takes(out, x) and _takes(out, y))
+    ):
+        z = np.empty(x.shape, x.dtype) if out is None else out
+        _ready["saxpy", x.dtype](alpha, flat(x), flat(y), flat(z))
+        return z
     if not isinstance(alpha, Real) and not (isinstance(alpha, np.ndarray) and alpha.ndim == 0):
         raise TypeError(f"saxpy: alpha must be a real number, got {type(alpha).__name__}")
     x = array("saxpy", "x", x)

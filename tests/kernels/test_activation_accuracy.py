@@ -72,7 +72,8 @@ def test_errors_relative_to_the_argument_stay_near_one_rounding(name, bound):
 
 
 @pytest.mark.parametrize(
-    ("name", "low", "bound"), [("silu", -80.0, 4.0), ("gelu", -9.0, 180.0), ("gelu_erf", -13.0, 4.8)]
+    ("name", "low", "bound"),
+    [("silu", -80.0, 3.4), ("gelu", -9.0, 180.0), ("gelu_erf", -13.0, 4.8)],
 )
 def test_small_results_far_below_zero_keep_their_digits(name, low, bound):
     x = np.linspace(low, -1, 50_000, dtype="f4")

@@ -123,18 +123,18 @@ def each_register(function, x, out, start, stop):
     a common store would first read what it is about to overwrite.
     """
     V = register_for(x)
-    i = start
+    first = start
     if stop - start >= PEELED:
-        head = elements_to_alignment(V, out, i)
-        store_first(out, i, function(load_first(V, x, i, head)), head)
-        i += head
-    whole = i + (stop - i) // V.lanes * V.lanes
+        head = elements_to_alignment(V, out, first)
+        store_first(out, first, function(load_first(V, x, first, head)), head)
+        first += head
+    whole = first + (stop - first) // V.lanes * V.lanes
     if past_caches(x, 2):
-        for i in range(i, whole, V.lanes):
+        for i in range(first, whole, V.lanes):
             store_streaming(out, i, function(load(V, x, i)))
         fence()
     else:
-        for i in range(i, whole, V.lanes):
+        for i in range(first, whole, V.lanes):
             store(out, i, function(load(V, x, i)))
     rest = stop - whole
     store_first(out, whole, function(load_first(V, x, whole, rest)), rest)

@@ -36,7 +36,10 @@ from accel.kernels.activation.elements import (
     one_to_one,
     read_and_written,
 )
-from accel.kernels.activation.normal_tail import less_normal_tail, times_normal_tail_numpy
+from accel.kernels.activation.normal_tail import (
+    less_normal_tail,
+    times_normal_tail_numpy,
+)
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import absolute, jit, minimum
 

@@ -320,15 +320,15 @@ def polynomial_threads(coefficients, x, out):
 @jit
 def _span(c, x, out, start, stop):
     V = register_for(x)
-    i = start
+    first = start
     if stop - start >= PEELED:
-        head = elements_to_alignment(V, out, i)
-        store_first(out, i, _one(c, load_first(V, x, i, head)), head)
-        i += head
+        head = elements_to_alignment(V, out, first)
+        store_first(out, first, _one(c, load_first(V, x, first, head)), head)
+        first += head
     streams = past_caches(x, 2)
     block = 8 * V.lanes
-    aligned = i + (stop - i) // block * block if stop - start >= PEELED else i
-    for i in range(i, aligned, block):
+    aligned = first + (stop - first) // block * block if stop - start >= PEELED else first
+    for i in range(first, aligned, block):
         _eight(V, c, x, out, i, streams)
     if streams:
         fence()

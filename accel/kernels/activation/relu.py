@@ -78,7 +78,7 @@ def relu_loop(x, out):
     ``n`` comparisons, each some dozens of instructions of the interpreter.
     """
     for i, value in enumerate(x):
-        out[i] = 0.0 if value < 0.0 else value
+        out[i] = max(value, 0.0)
 
 
 @register(
@@ -104,7 +104,7 @@ def relu_array_scalars(x, out):
     ``n`` comparisons, ``2 n`` objects made or taken apart.
     """
     for i in range(len(x)):
-        out[i] = 0.0 if x[i] < 0.0 else x[i]
+        out[i] = max(x[i], 0.0)
 
 
 @register(
@@ -177,7 +177,7 @@ def relu_compiled(x, out):
         raise ValueError("relu: out must be as long as x")
     zero = x.dtype.type(0)
     for i in range(x.size):
-        out[i] = zero if x[i] < zero else x[i]
+        out[i] = max(x[i], zero)
 
 
 @register(

@@ -315,18 +315,18 @@ def saxpy_threads(alpha, x, y, out):
 @jit
 def _span(a, x, y, out, start, stop):
     V = register_for(x)
-    i = start
+    first = start
     if stop - start >= PEELED:
-        head = elements_to_alignment(V, out, i)
-        store_first(out, i, fma(a, load_first(V, x, i, head), load_first(V, y, i, head)), head)
-        i += head
-    whole = i + (stop - i) // V.lanes * V.lanes
+        head = elements_to_alignment(V, out, first)
+        store_first(out, first, fma(a, load_first(V, x, first, head), load_first(V, y, first, head)), head)
+        first += head
+    whole = first + (stop - first) // V.lanes * V.lanes
     if past_caches(x, 3):
-        for i in range(i, whole, V.lanes):
+        for i in range(first, whole, V.lanes):
             store_streaming(out, i, fma(a, load(V, x, i), load(V, y, i)))
         fence()
     else:
-        for i in range(i, whole, V.lanes):
+        for i in range(first, whole, V.lanes):
             store(out, i, fma(a, load(V, x, i), load(V, y, i)))
     rest = stop - whole
     last = fma(a, load_first(V, x, whole, rest), load_first(V, y, whole, rest))
