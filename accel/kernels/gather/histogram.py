@@ -40,6 +40,7 @@ from accel.simd import (
     jit,
     load,
     load_first,
+    pointer,
     select,
     store,
 )
@@ -382,25 +383,28 @@ def histogram_vector(x, low, high, out):
 def _count(x, low, high, out):
     """Add the counts of at most `SEGMENT` numbers to `out`."""
     bins = out.size
-    copies = COPIES if COPIES * (bins + 1) * 4 <= PRIVATE_BYTES and x.size > bins else 1
-    counts = np.zeros((copies, bins + 1), np.int32)
+    row = bins + 1  # the last is for numbers outside
+    copies = COPIES if COPIES * row * 4 <= PRIVATE_BYTES and x.size > bins else 1
+    counts = np.zeros((copies, row), np.int32)
     places = np.empty(BLOCK + 64, np.int32)
     for start in range(0, x.size, BLOCK):
         block = x[start : start + BLOCK]
         _places(block, low, high, bins, places)
-        if copies == 1:
-            for i in range(block.size):
-                counts[0, places[i]] += 1
-        else:
-            whole = block.size - block.size % COPIES
-            for i in range(0, whole, COPIES):
-                for copy in range(COPIES):
-                    counts[copy, places[i + copy]] += 1
-            for i in range(whole, block.size):
-                counts[0, places[i]] += 1
+        _count_places(pointer(places), block.size, pointer(counts), copies, row)
     for copy in range(copies):
         for j in range(bins):
             out[j] += counts[copy, j]
+
+
+@jit
+def _count_places(places, n, counts, copies, row):
+    """Count places, neighbours in different copies. Through pointers: no place is negative."""
+    whole = n - n % COPIES if copies == COPIES else 0
+    for i in range(0, whole, COPIES):
+        for copy in range(COPIES):  # a number the compiler knows: it unrolls this
+            counts[copy * row + places[i + copy]] += 1
+    for i in range(whole, n):
+        counts[places[i]] += 1
 
 
 @jit
