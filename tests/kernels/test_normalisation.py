@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import check, ladder, operation
+from accel.kernels import check, kernel, ladder, operation
+from accel.kernels.activation.elements import CACHED_BYTES
 from accel.kernels.normalisation import EPSILON, layernorm_compiled
 from accel.timing.counting import count
 
@@ -211,6 +212,32 @@ def test_vector_kernels_read_and_write_nothing_beyond_their_arrays(name, kind, d
         around = np.isnan(host)
         step.function(*(fenced(each)[1] for each in inputs), inside)
         assert difference(inside, expected, tolerance) is None, width
+        np.testing.assert_array_equal(np.isnan(host), around)
+
+
+@pytest.mark.parametrize("shape", [(2100, 1013), (64, 32_800), (2, 1_100_003)])
+@pytest.mark.parametrize("name", NAMES)
+def test_results_larger_than_the_caches_are_written_whole(name, shape):
+    op = operation(name)
+    *inputs, out = op.inputs(rows=shape[0], width=shape[1])
+    assert 2 * out.nbytes > CACHED_BYTES
+    host, inside = fenced(np.zeros_like(out))
+    around = np.isnan(host)
+    kernel(name, "vector").function(*inputs, inside)
+    assert difference(inside, *op.oracle(*inputs, out)) is None
+    np.testing.assert_array_equal(np.isnan(host), around)
+
+
+@pytest.mark.parametrize("kind", ["vector", "threads"])
+def test_images_larger_than_the_caches_are_written_whole(kind):
+    op = operation("batchnorm")
+    for h, w in [(7, 7), (223, 227)]:
+        *inputs, out = op.inputs(n=43 * 1024 // (h * w) + 1, c=50, h=h, w=w)
+        assert 2 * out.nbytes > CACHED_BYTES
+        host, inside = fenced(np.zeros_like(out))
+        around = np.isnan(host)
+        kernel("batchnorm", kind).function(*inputs, inside)
+        assert difference(inside, *op.oracle(*inputs, out)) is None
         np.testing.assert_array_equal(np.isnan(host), around)
 
 

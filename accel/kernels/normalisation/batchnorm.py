@@ -26,14 +26,18 @@ from accel.simd import (
     broadcast,
     elements_to_alignment,
     fence,
+    first_lanes,
     fma,
     jit,
     load,
     load_first,
+    load_masked,
     pointer,
+    select,
     store,
     store_first,
     store_streaming,
+    zeros,
 )
 
 #: No image, one number, planes of one number, of a register and more, beside powers of two.
@@ -364,29 +368,26 @@ def batchnorm_planes(x, mean, scale, bias, out, first, last):
     if plane == 1:
         _side_by_side(V, source, channels, m, s, b, target, first, last)
         return
-    streams = past_caches(x, 2)
-    channel = first % channels
+    streams = past_caches(x, 2) and plane >= 2 * V.lanes
+    j, carry, channel = elements_to_alignment(V, target, first * plane), zeros(V), first % channels
     for at in range(first * plane, last * plane, plane):
         middle, stretch = broadcast(V, m[channel]), broadcast(V, s[channel])
         shift = broadcast(V, b[channel])
-        _plane(V, source, at, at + plane, middle, stretch, shift, target, streams)
+        if streams:
+            carry, j = _stream_plane(V, source, at, plane, middle, stretch, shift, target, j, carry)
+        else:
+            _plane(V, source, at, at + plane, middle, stretch, shift, target)
         channel += 1
         if channel == channels:
             channel = 0
-    if streams:
+    if streams and last > first:
+        store_first(target, last * plane + j, carry, -j)
         fence()
 
 
 @jit
-def _plane(V, x, at, end, m, s, b, out, streams):
+def _plane(V, x, at, end, m, s, b, out):
     """Normalise one plane by registers of its channel's numbers."""
-    if streams:
-        head = min(elements_to_alignment(V, out, at), end - at)
-        store_first(out, at, fma(load_first(V, x, at, head) - m, s, b), head)
-        at += head
-        while end - at >= V.lanes:
-            store_streaming(out, at, fma(load(V, x, at) - m, s, b))
-            at += V.lanes
     while end - at >= 4 * V.lanes:
         t, u = load(V, x, at) - m, load(V, x, at + V.lanes) - m
         v, w = load(V, x, at + 2 * V.lanes) - m, load(V, x, at + 3 * V.lanes) - m
@@ -400,6 +401,26 @@ def _plane(V, x, at, end, m, s, b, out, streams):
         at += V.lanes
     if end > at:
         store_first(out, at, fma(load_first(V, x, at, end - at) - m, s, b), end - at)
+
+
+@jit
+def _stream_plane(V, x, at, plane, m, s, b, out, j, carry):
+    """Normalise one plane past the caches, in whole lines.
+
+    Start at j, below 0 where `carry` holds results of the plane before; return as much: half
+    a line written as usual would have to be read first.
+    """
+    if j > 0:
+        store_first(out, at, fma(load_first(V, x, at, j) - m, s, b), j)
+    elif j < 0:
+        ours = ~first_lanes(V, -j)
+        result = fma(load_masked(V, x, at + j, ours) - m, s, b)
+        store_streaming(out, at + j, select(ours, result, carry))
+        j += V.lanes
+    while plane - j >= V.lanes:
+        store_streaming(out, at + j, fma(load(V, x, at + j) - m, s, b))
+        j += V.lanes
+    return fma(load_first(V, x, at + j, plane - j) - m, s, b), j - plane
 
 
 @jit

@@ -51,6 +51,7 @@ from accel.simd import (
     store_first,
     store_masked,
     store_streaming,
+    zeros,
 )
 
 
@@ -389,38 +390,56 @@ def _short_rows(V, x, width, weight, bias, epsilon, out, first, last):
 
 @jit
 def _rows(V, x, width, weight, bias, epsilon, out, first, last, streams):
-    """Rows go past the caches where they do not fit."""
+    """Rows whose results go past the caches, in whole lines, where they do not fit.
+
+    Then what a row leaves of its last line waits for the next row, and both are written in
+    one: half a line written as usual would have to be read first.
+    """
+    j, carry = elements_to_alignment(V, out, first * width), zeros(V)
     for at in range(first * width, last * width, width):
         mean = broadcast(V, span_sum(V, x, at, at + width) / width)
         variance = span_squares(V, x, at, at + width, mean) / width
         scale = broadcast(V, 1.0 / math.sqrt(variance + epsilon))
-        _scale_row(V, x, at, width, mean, scale, weight, bias, out, streams)
-    if streams:
+        if streams:
+            carry, j = _stream_row(V, x, at, width, mean, scale, weight, bias, out, j, carry)
+        else:
+            _scale_row(V, x, at, width, mean, scale, weight, bias, out)
+    if streams and last > first:
+        store_first(out, last * width + j, carry, -j)
         fence()
 
 
 @jit
-def _scale_row(V, x, at, width, mean, scale, weight, bias, out, streams):
+def _scale_row(V, x, at, width, mean, scale, weight, bias, out):
     j = 0
-    if streams:
-        j = min(elements_to_alignment(V, out, at), width)
-        _scale_first(V, x, at, 0, j, mean, scale, weight, bias, out)
-        while width - j >= V.lanes:
-            normalised = (load(V, x, at + j) - mean) * scale
-            result = fma(normalised, load(V, weight, j), load(V, bias, j))
-            store_streaming(out, at + j, result)
-            j += V.lanes
     while width - j >= V.lanes:
         normalised = (load(V, x, at + j) - mean) * scale
         store(out, at + j, fma(normalised, load(V, weight, j), load(V, bias, j)))
         j += V.lanes
     if width > j:
-        _scale_first(V, x, at, j, width - j, mean, scale, weight, bias, out)
+        store_first(out, at + j, _first(V, x, at, j, width - j, mean, scale, weight, bias), width - j)
 
 
 @jit
-def _scale_first(V, x, at, j, count, mean, scale, weight, bias, out):
-    """As many numbers as are fewer than a register."""
+def _stream_row(V, x, at, width, mean, scale, weight, bias, out, j, carry):
+    """Start at j, below 0 where `carry` holds results of the row before; return as much."""
+    if j > 0:
+        store_first(out, at, _first(V, x, at, 0, j, mean, scale, weight, bias), j)
+    elif j < 0:
+        ours = ~first_lanes(V, -j)
+        normalised = (load_masked(V, x, at + j, ours) - mean) * scale
+        w, b = load_masked(V, weight, j, ours), load_masked(V, bias, j, ours)
+        store_streaming(out, at + j, select(ours, fma(normalised, w, b), carry))
+        j += V.lanes
+    while width - j >= V.lanes:
+        normalised = (load(V, x, at + j) - mean) * scale
+        store_streaming(out, at + j, fma(normalised, load(V, weight, j), load(V, bias, j)))
+        j += V.lanes
+    return _first(V, x, at, j, width - j, mean, scale, weight, bias), j - width
+
+
+@jit
+def _first(V, x, at, j, count, mean, scale, weight, bias):
+    """Return results from j on, fewer than a register."""
     normalised = (load_first(V, x, at + j, count) - mean) * scale
-    w, b = load_first(V, weight, j, count), load_first(V, bias, j, count)
-    store_first(out, at + j, fma(normalised, w, b), count)
+    return fma(normalised, load_first(V, weight, j, count), load_first(V, bias, j, count))

@@ -50,12 +50,14 @@ from accel.simd import (
     load,
     load_first,
     load_masked,
+    log,
     pointer,
     select,
     store,
     store_first,
     store_masked,
     store_streaming,
+    zeros,
 )
 
 
@@ -350,35 +352,54 @@ def _short_rows(V, x, out, width, first, last):
         row = select(inside, load_masked(V, x, at, inside), least)
         distance = row - broadcast_max(V, row)
         total = lowered(V, horizontal_sum(weight(V, distance)))
-        store_masked(out, at, distance - broadcast(V, math.log(total)), inside)
+        store_masked(out, at, distance - log(broadcast(V, total)), inside)
 
 
 @jit
 def _rows(V, x, out, width, first, last, streams):
+    """Rows whose results go past the caches, in whole lines, where they do not fit.
+
+    Then what a row leaves of its last line waits for the next row, as in `softmax`.
+    """
+    j, carry = elements_to_alignment(V, out, first * width), zeros(V)
     for at in range(first * width, last * width, width):
         if width <= BLOCK:
             top = span_largest(V, x, at, at + width)
             total = span_total(V, x, at, at + width, top)
         else:
             top, total = top_and_total(V, x, at, at + width)
-        _subtract(V, x, at, at + width, top, broadcast(V, math.log(lowered(V, total))), out, streams)
-    if streams:
+        logarithm = log(broadcast(V, lowered(V, total)))
+        if streams:
+            carry, j = _stream_row(V, x, at, width, top, logarithm, out, j, carry)
+        else:
+            _subtract(V, x, at, at + width, top, logarithm, out)
+    if streams and last > first:
+        store_first(out, last * width + j, carry, -j)
         fence()
 
 
 @jit
-def _subtract(V, x, at, end, top, logarithm, out, streams):
+def _subtract(V, x, at, end, top, logarithm, out):
     """Twice: the sum of both would be rounded to the larger one's last place."""
-    if streams:
-        head = min(elements_to_alignment(V, out, at), end - at)
-        store_first(out, at, (load_first(V, x, at, head) - top) - logarithm, head)
-        at += head
-        while end - at >= V.lanes:
-            store_streaming(out, at, (load(V, x, at) - top) - logarithm)
-            at += V.lanes
     while end - at >= V.lanes:
         store(out, at, (load(V, x, at) - top) - logarithm)
         at += V.lanes
     if end > at:
         rest = end - at
         store_first(out, at, (load_first(V, x, at, rest) - top) - logarithm, rest)
+
+
+@jit
+def _stream_row(V, x, at, width, top, logarithm, out, j, carry):
+    """Start at j, below 0 where `carry` holds results of the row before; return as much."""
+    if j > 0:
+        store_first(out, at, (load_first(V, x, at, j) - top) - logarithm, j)
+    elif j < 0:
+        ours = ~first_lanes(V, -j)
+        result = (load_masked(V, x, at + j, ours) - top) - logarithm
+        store_streaming(out, at + j, select(ours, result, carry))
+        j += V.lanes
+    while width - j >= V.lanes:
+        store_streaming(out, at + j, (load(V, x, at + j) - top) - logarithm)
+        j += V.lanes
+    return (load_first(V, x, at + j, width - j) - top) - logarithm, j - width

@@ -38,12 +38,15 @@ from accel.simd import (
     elements_to_alignment,
     fence,
     first_lanes,
+    fma,
     horizontal_sum,
     jit,
     load,
     load_first,
     load_masked,
     pointer,
+    select,
+    sqrt,
     store,
     store_first,
     store_masked,
@@ -338,12 +341,24 @@ def rmsnorm_rows(x, weight, epsilon, out, first, last):
     V, width, streams = register_for(x), x.shape[1], past_caches(x, 2)
     source, target = pointer(x.reshape(-1)), pointer(out.reshape(-1))
     w = pointer(weight.reshape(-1))
-    if width <= V.lanes // 4:
+    if width == 1:
+        _numbers(V, source, weight[0], epsilon, target, first, last)
+    elif width <= V.lanes // 4:
         _short_rows(quarter_of(x), source, width, w, epsilon, target, first, last)
     elif width <= V.lanes:
         _short_rows(V, source, width, w, epsilon, target, first, last)
     else:
         _rows(V, source, width, w, epsilon, target, first, last, streams)
+
+
+@jit
+def _numbers(V, x, weight, epsilon, out, at, end):
+    """Rows of one number."""
+    while at < end:
+        count = min(V.lanes, end - at)
+        v = load_first(V, x, at, count)
+        store_first(out, at, v / sqrt(fma(v, v, epsilon)) * weight, count)
+        at += count
 
 
 @jit
@@ -359,29 +374,50 @@ def _short_rows(V, x, width, weight, epsilon, out, first, last):
 
 @jit
 def _rows(V, x, width, weight, epsilon, out, first, last, streams):
-    """Rows go past the caches where they do not fit."""
+    """Rows whose results go past the caches, in whole lines, where they do not fit.
+
+    Then what a row leaves of its last line waits for the next row, as in `layernorm`.
+    """
+    j, carry = elements_to_alignment(V, out, first * width), zeros(V)
     for at in range(first * width, last * width, width):
         squares = span_squares(V, x, at, at + width, zeros(V))
         scale = broadcast(V, 1.0 / math.sqrt(squares / width + epsilon))
-        _scale_row(V, x, at, width, scale, weight, out, streams)
-    if streams:
+        if streams:
+            carry, j = _stream_row(V, x, at, width, scale, weight, out, j, carry)
+        else:
+            _scale_row(V, x, at, width, scale, weight, out)
+    if streams and last > first:
+        store_first(out, last * width + j, carry, -j)
         fence()
 
 
 @jit
-def _scale_row(V, x, at, width, scale, weight, out, streams):
+def _scale_row(V, x, at, width, scale, weight, out):
     j = 0
-    if streams:
-        j = min(elements_to_alignment(V, out, at), width)
-        head = load_first(V, x, at, j) * scale * load_first(V, weight, 0, j)
-        store_first(out, at, head, j)
-        while width - j >= V.lanes:
-            store_streaming(out, at + j, load(V, x, at + j) * scale * load(V, weight, j))
-            j += V.lanes
     while width - j >= V.lanes:
         store(out, at + j, load(V, x, at + j) * scale * load(V, weight, j))
         j += V.lanes
     if width > j:
-        rest = width - j
-        last = load_first(V, x, at + j, rest) * scale * load_first(V, weight, j, rest)
-        store_first(out, at + j, last, rest)
+        store_first(out, at + j, _first(V, x, at, j, width - j, scale, weight), width - j)
+
+
+@jit
+def _stream_row(V, x, at, width, scale, weight, out, j, carry):
+    """Start at j, below 0 where `carry` holds results of the row before; return as much."""
+    if j > 0:
+        store_first(out, at, _first(V, x, at, 0, j, scale, weight), j)
+    elif j < 0:
+        ours = ~first_lanes(V, -j)
+        result = load_masked(V, x, at + j, ours) * scale * load_masked(V, weight, j, ours)
+        store_streaming(out, at + j, select(ours, result, carry))
+        j += V.lanes
+    while width - j >= V.lanes:
+        store_streaming(out, at + j, load(V, x, at + j) * scale * load(V, weight, j))
+        j += V.lanes
+    return _first(V, x, at, j, width - j, scale, weight), j - width
+
+
+@jit
+def _first(V, x, at, j, count, scale, weight):
+    """Return results from j on, fewer than a register."""
+    return load_first(V, x, at + j, count) * scale * load_first(V, weight, j, count)

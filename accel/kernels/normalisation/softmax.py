@@ -392,18 +392,34 @@ def _near_rows(V, x, out, width, first, last):
 
 @jit
 def _streamed_rows(V, x, out, width, first, last, kept):
-    """Rows that go past the caches: weights are kept elsewhere, in a near cache."""
+    """Rows whose results go past the caches, while their weights are kept in a near one.
+
+    They go in whole lines: what a row leaves of its last line waits for the next row, and
+    both are written in one. Half a line written as usual would have to be read first.
+    """
+    j, carry = elements_to_alignment(V, out, first * width), zeros(V)
     for at in range(first * width, last * width, width):
         top = span_largest(V, x, at, at + width)
-        total = _weights(V, x, at, width, top, kept, 0)
-        share = broadcast(V, 1.0 / total)
-        head = min(elements_to_alignment(V, out, at), width)
-        store_first(out, at, share * load_first(V, kept, 0, head), head)
-        whole = head + (width - head) // V.lanes * V.lanes
-        for j in range(head, whole, V.lanes):
-            store_streaming(out, at + j, share * load(V, kept, j))
-        _multiply(V, kept, whole, share, out, at + whole, width - whole)
+        share = broadcast(V, 1.0 / _weights(V, x, at, width, top, kept, 0))
+        carry, j = _stream_row(V, kept, width, share, out, at, j, carry)
+    if last > first:
+        store_first(out, last * width + j, carry, -j)
     fence()
+
+
+@jit
+def _stream_row(V, kept, width, share, out, at, j, carry):
+    """Start at j, below 0 where `carry` holds results of the row before; return as much."""
+    if j > 0:
+        store_first(out, at, share * load_first(V, kept, 0, j), j)
+    elif j < 0:
+        ours = ~first_lanes(V, -j)
+        store_streaming(out, at + j, select(ours, share * load_masked(V, kept, j, ours), carry))
+        j += V.lanes
+    while width - j >= V.lanes:
+        store_streaming(out, at + j, share * load(V, kept, j))
+        j += V.lanes
+    return share * load_first(V, kept, j, width - j), j - width
 
 
 @jit
