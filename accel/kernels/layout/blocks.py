@@ -233,7 +233,6 @@ def nchw_to_nchwc_numpy(x, out):
     name="compiled",
     instrument="compiled",
     story="compiled loops: removes NumPy's preparations",
-    dtypes=TYPES,
     tags=("ladder",),
 )
 @jit
@@ -484,7 +483,6 @@ def nchwc_to_nchw_numpy(x, out):
     name="compiled",
     instrument="compiled",
     story="compiled loops: removes NumPy's preparations",
-    dtypes=TYPES,
     tags=("ladder",),
 )
 @jit

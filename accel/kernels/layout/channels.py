@@ -201,7 +201,6 @@ def nchw_to_nhwc_numpy(x, out):
     name="compiled",
     instrument="compiled",
     story="compiled loops over channels and pixels: removes two of the four loops",
-    dtypes=TYPES,
     tags=("ladder",),
 )
 @jit
@@ -422,7 +421,6 @@ def nhwc_to_nchw_numpy(x, out):
     name="compiled",
     instrument="compiled",
     story="compiled loops over pixels and channels: removes two of the four loops",
-    dtypes=TYPES,
     tags=("ladder",),
 )
 @jit

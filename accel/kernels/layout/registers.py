@@ -31,6 +31,7 @@ from accel.simd import (
     jit,
     load,
     load_first,
+    prefetch,
     store,
     store_first,
     tile_load,
@@ -41,6 +42,10 @@ from accel.simd import (
 
 #: Bytes read and written from which on an operation writes past the caches.
 STREAM_FROM = 1 << 23
+
+#: Bytes of a small matrix, one of many: its rows are too short a run for the processor to
+#: guess what comes next, and there is room in the caches for the one after it.
+NEXT_BYTES = 1 << 17
 
 #: Registers in a row of `out` from which on it is worth a way past the caches whose ends are
 #: written as usual.
@@ -72,47 +77,54 @@ def by_registers(x, at, step, out, to, out_step, rows, columns, filled, streamin
 
 @jit
 def _by_squares(x, at, step, out, to, out_step, rows, columns, streaming):
-    """Transpose square by square, past the caches if asked to; the edges as usual."""
+    """Transpose square by square, past the caches if asked to; the edges as usual.
+
+    Edges are squares too, moved back over what is done: stores under a mask would touch less,
+    and each would wait for its line.
+    """
     lanes = register_for(x).lanes
-    if streaming and out_step % lanes == 0:
-        first = elements_to_alignment(register_for(x), out, to)
-        last = first + (rows - first) // lanes * lanes
-        wide = columns // lanes * lanes
-        past_the_caches(x, at, step, out, to, out_step, first, last, wide)
-        # Exactly what is left: a line just sent to memory would have to come back.
-        for edge in range(3):
-            i = (0, last, 0)[edge]
-            high = (first, rows - last, rows)[edge]
-            j = wide if edge == 2 else 0
-            across = columns - wide if edge == 2 else wide
-            start, place = at + i * step + j, to + j * out_step + i
-            by_corners(x, start, step, out, place, out_step, high, across, high)
-        return
+    first = elements_to_alignment(register_for(x), out, to)
     top, bottom, right = 0, rows, 0  # rows and columns that are still to be done
-    if streaming and rows >= LONG * lanes:
-        wide = columns // lanes * lanes
+    wide = columns // lanes * lanes
+    if streaming and out_step % lanes == 0 and (first == 0 or rows >= LONG * lanes):
+        last = first + (rows - first) // lanes * lanes
+        past_the_caches(x, at, step, out, to, out_step, first, last, wide)
+        top, bottom = lanes if first > 0 else 0, lanes if last < rows else 0
+        right = lanes if wide < columns else 0
+    elif streaming and rows >= LONG * lanes:
         count = rows // lanes * lanes - lanes
         past_the_caches_by_buffer(x, at, step, out, to, out_step, count, wide)
         top, bottom, right = lanes, 2 * lanes, lanes if wide < columns else 0
+    small = streaming and rows * step * x.itemsize <= NEXT_BYTES
+    next_x, next_out = (rows * step, columns * out_step) if small else (0, 0)
     for edge in range(3):  # one call for all edges: the compiler makes a copy for each
         i = rows - bottom if edge == 1 else 0
         j = columns - right if edge == 2 else 0
         high = (top, bottom, rows)[edge]
         if high > 0 and (edge < 2 or right > 0):
             start, place = at + i * step + j, to + j * out_step + i
-            by_squares(x, start, step, out, place, out_step, high, columns - j)
+            across = columns - j
+            by_squares(x, start, step, out, place, out_step, high, across, next_x, next_out)
 
 
 @jit
-def by_squares(x, at, step, out, to, out_step, rows, columns):
-    """Transpose square by square, those at the far edges moved back until they fit."""
+def by_squares(x, at, step, out, to, out_step, rows, columns, next_x, next_out):
+    """Transpose square by square, those at the far edges moved back until they fit.
+
+    `next_x` and `next_out` above zero say how far away the same place of the next matrix is,
+    of `x` and of `out`, whose lines are then asked for meanwhile.
+    """
     T = square_for(x)
     for j0 in range(0, columns, T.rows):
         j = min(j0, columns - T.rows)
         for i0 in range(0, rows, T.rows):
             i = min(i0, rows - T.rows)
-            square = tile_transpose(tile_load(T, x, at + i * step + j, step))
-            tile_store(square, out, to + j * out_step + i, out_step)
+            start, place = at + i * step + j, to + j * out_step + i
+            if next_x > 0:
+                for r in range(T.rows):
+                    prefetch(x, start + r * step + next_x)
+                    prefetch(out, place + r * out_step + next_out)
+            tile_store(tile_transpose(tile_load(T, x, start, step)), out, place, out_step)
 
 
 @jit
@@ -139,4 +151,8 @@ def by_corners(x, at, step, out, to, out_step, rows, columns, filled):
             tile_store(square, buffer, lanes * lanes, lanes)
             for r in range(wide):
                 v = load(V, buffer, (lanes + r) * lanes)
-                store_first(out, to + (j + r) * out_step + i, v, high)
+                place = to + (j + r) * out_step + i
+                if high == lanes:  # under a mask, each store would wait for its line
+                    store(out, place, v)
+                else:
+                    store_first(out, place, v, high)

@@ -159,7 +159,6 @@ def transpose_numpy(x, out):
     name="compiled",
     instrument="compiled",
     story="the two loops, compiled: removes NumPy's preparations, and nothing else",
-    dtypes=TYPES,
     tags=("ladder",),
 )
 @jit
@@ -196,7 +195,6 @@ def transpose_compiled(x, out):
     name="blocked",
     instrument="compiled",
     story="square blocks: removes the lines fetched again for every element",
-    dtypes=TYPES,
     tags=("ladder",),
 )
 @jit
