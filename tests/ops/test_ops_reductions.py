@@ -43,11 +43,12 @@ def test_results_have_the_type_of_the_numbers():
     assert accel.prefix_sum(x).dtype == np.float32
 
 
+FEW = [0.0, -0.0, 1.0, 2.0, -3.0, np.inf, -np.inf, np.nan]
+
+
 @unhurried
 @given(
-    values=st.lists(
-        st.sampled_from([0.0, -0.0, 1.0, 2.0, -3.0, np.inf, -np.inf, np.nan]), min_size=1, max_size=70
-    ),
+    values=st.lists(st.sampled_from(FEW), min_size=1, max_size=70),
     dtype=st.sampled_from(["float32", "float64"]),
 )
 def test_infinities_and_nan_are_treated_as_numpy_treats_them(values, dtype):

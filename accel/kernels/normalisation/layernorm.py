@@ -417,7 +417,8 @@ def _scale_row(V, x, at, width, mean, scale, weight, bias, out):
         store(out, at + j, fma(normalised, load(V, weight, j), load(V, bias, j)))
         j += V.lanes
     if width > j:
-        store_first(out, at + j, _first(V, x, at, j, width - j, mean, scale, weight, bias), width - j)
+        rest = width - j
+        store_first(out, at + j, _first(V, x, at, j, rest, mean, scale, weight, bias), rest)
 
 
 @jit

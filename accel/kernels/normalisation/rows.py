@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from numba.extending import overload
 
 from accel.kernels.inputs import normal

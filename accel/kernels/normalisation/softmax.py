@@ -29,8 +29,8 @@ from accel.kernels.normalisation.rows import (
     sizes,
     sum_error,
 )
-from accel.kernels.registry import Operation, register, register_operation
 from accel.kernels.normalisation.weights import broadcast_max, lowered, weight
+from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
     any_lane,
     broadcast,
