@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -163,7 +164,7 @@ def partition(batch: int, m: int, n: int, tile: Tile, threads: int) -> np.ndarra
     """
     if batch >= threads:
         cuts = [batch * part // threads for part in range(threads + 1)]
-        return np.array([(i, end, 0, m, 0, n) for i, end in zip(cuts, cuts[1:], strict=False)])
+        return np.array([(i, end, 0, m, 0, n) for i, end in pairwise(cuts)])
     each = max(1, threads // batch)
     grids = [(down, each // down) for down in range(1, each + 1) if each % down == 0]
     down, across = min(grids, key=lambda grid: (m / grid[0] + n / grid[1], grid[1]))
@@ -172,8 +173,8 @@ def partition(batch: int, m: int, n: int, tile: Tile, threads: int) -> np.ndarra
         [
             (i, i + 1, r, r_end, c, c_end)
             for i in range(batch)
-            for r, r_end in zip(rows, rows[1:], strict=False)
-            for c, c_end in zip(columns, columns[1:], strict=False)
+            for r, r_end in pairwise(rows)
+            for c, c_end in pairwise(columns)
         ]
     )
 

@@ -47,8 +47,22 @@ import numpy as np
 from numba import types
 
 from accel.kernels.matmul_packing import pack
-from accel.kernels.matmul_registers import NOTHING, Finish, family_of, finish_rows, strips
-from accel.kernels.matmul_vectors import Matrix, dots, empty, itemsize, part, sums, transposed
+from accel.kernels.matmul_registers import (
+    NOTHING,
+    Finish,
+    family_of,
+    finish_rows,
+    strips,
+)
+from accel.kernels.matmul_vectors import (
+    Matrix,
+    dots,
+    empty,
+    itemsize,
+    part,
+    sums,
+    transposed,
+)
 from accel.simd import Tile, jit, pointer, vector
 
 #: Sizes of blocks. A packed block of `a` takes at most 384 KiB, a packed strip of `b`
@@ -164,12 +178,12 @@ def multiply(F, count, m, k, n, a, b, out, steps, finish):
     before it. With a `finish`, rows of `out` are contiguous.
     """
     a_step, b_step, out_step = steps
-    if finish.kind == NOTHING:
+    turned = n == 1 and m > 1 or out.column != 1 and out.row == 1
+    if turned and finish.kind == NOTHING:
         # out's columns are contiguous, or it is one: out.T = b.T @ a.T has contiguous rows
-        if n == 1 and m > 1 or out.column != 1 and out.row == 1:
-            m, n = n, m
-            a, b, out = transposed(b), transposed(a), transposed(out)
-            a_step, b_step = b_step, a_step
+        m, n = n, m
+        a, b, out = transposed(b), transposed(a), transposed(out)
+        a_step, b_step = b_step, a_step
     thin = m == 1 and n > 1 and k > 0
     by_rows = thin and b.column == 1 and out.column == 1
     by_columns = thin and b.row == 1 and a.column == 1

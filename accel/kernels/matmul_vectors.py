@@ -16,9 +16,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from accel.simd import fma, horizontal_sum, jit, load, load_first, store, store_first, zeros
+from accel.simd import (
+    fma,
+    horizontal_sum,
+    jit,
+    load,
+    load_first,
+    store,
+    store_first,
+    zeros,
+)
 from accel.simd.types import RegisterType
-
 
 #: Rows up to this long are multiplied one number at a time.
 _SHORT = 4

@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import kernel, ladder, matmul, matmul_batches, matmul_layers, operation
+from accel.kernels import (
+    kernel,
+    ladder,
+    matmul,
+    matmul_batches,
+    matmul_layers,
+    operation,
+)
 from accel.kernels.matmul_tiled import host_tile
 from accel.timing.isolate import environment, resolve
 
