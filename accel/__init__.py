@@ -21,7 +21,8 @@ def __getattr__(name: str) -> Any:
         return version("accel-book")
     operations = import_module("accel.ops")
     if name in operations.__all__:
-        return getattr(operations, name)
+        globals()[name] = getattr(operations, name)  # the next lookup costs nothing
+        return globals()[name]
     raise AttributeError(f"module 'accel' has no attribute {name!r}; it has {', '.join(__dir__())}")
 
 
