@@ -30,14 +30,14 @@ from accel.kernels.normalisation.rows import (
     sizes,
     sum_error,
 )
-from accel.kernels.normalisation.softmax import (
+from accel.kernels.normalisation.shares import (
     BLOCK,
-    SPECIAL_ROWS,
     fill_finite,
     span_largest,
     span_total,
     top_and_total,
 )
+from accel.kernels.normalisation.softmax import SPECIAL_ROWS
 from accel.kernels.normalisation.weights import broadcast_max, lowered, weight
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
