@@ -52,7 +52,12 @@ def sgd(parameters: np.ndarray, gradient, *, lr: float = 1e-3) -> np.ndarray:
 
 
 def momentum(
-    parameters: np.ndarray, gradient, velocity: np.ndarray, *, lr: float = 1e-3, momentum: float = 0.9
+    parameters: np.ndarray,
+    gradient,
+    velocity: np.ndarray,
+    *,
+    lr: float = 1e-3,
+    momentum: float = 0.9,
 ) -> np.ndarray:
     """Take a step along a running sum of gradients.
 

@@ -20,7 +20,10 @@ import numpy as np
 
 from accel.kernels.activation import register_for
 from accel.kernels.layout.slim import SPELLED_OUT, put_together, taken_apart
-from accel.kernels.layout.slim_streams import put_together_streaming, taken_apart_streaming
+from accel.kernels.layout.slim_streams import (
+    put_together_streaming,
+    taken_apart_streaming,
+)
 from accel.kernels.layout.streams import (
     past_the_caches,
     past_the_caches_by_buffer,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba.extending import register_jitable
 
 from accel.kernels.activation import register_for
-from accel.kernels.layout.slim import put_together, taken_apart
+from accel.kernels.layout.slim import put_together
 from accel.simd import (
     deinterleave,
     elements_to_alignment,

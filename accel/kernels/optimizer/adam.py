@@ -30,7 +30,15 @@ from numba.extending import register_jitable
 
 from accel.kernels.activation import register_for
 from accel.kernels.inputs import normal
-from accel.kernels.optimizer.values import ALONE, AWKWARD, EDGES, PART, PIECE, gradient, rounded
+from accel.kernels.optimizer.values import (
+    ALONE,
+    AWKWARD,
+    EDGES,
+    PART,
+    PIECE,
+    gradient,
+    rounded,
+)
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import fma, jit, load, load_first, sqrt, store, store_first
 

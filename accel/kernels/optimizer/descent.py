@@ -17,7 +17,15 @@ from numba import prange
 
 from accel.kernels.activation import register_for
 from accel.kernels.inputs import normal
-from accel.kernels.optimizer.values import ALONE, AWKWARD, EDGES, PART, PIECE, gradient, rounded
+from accel.kernels.optimizer.values import (
+    ALONE,
+    AWKWARD,
+    EDGES,
+    PART,
+    PIECE,
+    gradient,
+    rounded,
+)
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import fma, jit, load, load_first, store, store_first
 
