@@ -20,6 +20,7 @@ from accel.simd.emitting import (
     require_memory,
     require_token,
     require_value,
+    require_whole,
 )
 from accel.simd.types import RegisterType, Vector, llvm_vector
 
@@ -33,6 +34,7 @@ def load_aligned(context, V, x, i):
     """``load_aligned(V, x, i)``: as `load`, from an address that is a multiple of the register."""
     require_token("load_aligned", Vector, V)
     require_memory("load_aligned", V.token, x)
+    require_whole("load_aligned", i)
 
     def generate(context, builder, sig, values):
         _, memory, i = values
@@ -44,10 +46,11 @@ def load_aligned(context, V, x, i):
     return RegisterType(V.token)(V, x, types.intp), generate
 
 
-def _aligned_store(name: str, x, v, mark):
+def _aligned_store(name: str, x, i, v, mark):
     """Return signature and code generator of a store that `mark` may change."""
     require_value(name, RegisterType, v)
     require_memory(name, v.token, x, writable=True)
+    require_whole(name, i)
 
     def generate(context, builder, sig, values):
         memory, i, value = values
@@ -62,7 +65,7 @@ def _aligned_store(name: str, x, v, mark):
 @intrinsic
 def store_aligned(context, x, i, v):
     """``store_aligned(x, i, v)``: as `store`, to an address that is a multiple of the register."""
-    return _aligned_store("store_aligned", x, v, lambda builder, written: None)
+    return _aligned_store("store_aligned", x, i, v, lambda builder, written: None)
 
 
 @intrinsic
@@ -80,7 +83,7 @@ def store_streaming(context, x, i, v):
     def mark(builder, written):
         written.set_metadata("nontemporal", builder.module.add_metadata([INT32(1)]))
 
-    return _aligned_store("store_streaming", x, v, mark)
+    return _aligned_store("store_streaming", x, i, v, mark)
 
 
 @intrinsic
@@ -103,6 +106,7 @@ def elements_to_alignment(context, V, x, i):
     """
     require_token("elements_to_alignment", Vector, V)
     require_memory("elements_to_alignment", V.token, x)
+    require_whole("elements_to_alignment", i)
 
     def generate(context, builder, sig, values):
         _, memory, i = values

@@ -25,6 +25,7 @@ from accel.simd.emitting import (
     require_common,
     require_token,
     require_value,
+    require_whole,
     splat,
     spread,
 )
@@ -119,6 +120,7 @@ def first_lanes(context, V, count):
     A count below 0 means no lane, one above ``V.lanes`` all of them.
     """
     require_token("first_lanes", Vector, V)
+    require_whole("first_lanes", count)
 
     def generate(context, builder, sig, values):
         return emit_first_lanes(builder, values[1], V.token.lanes)
@@ -227,6 +229,17 @@ for _operator in (operator.or_, operator.ior):
 for _operator in (operator.xor, operator.ixor):
     _define_mask_operator(_operator, _exclusive_or)
 _define_mask_operator(operator.invert, _not, operands=1)
+
+
+@infer_global(bool)
+class _Truth(AbstractTemplate):
+    """Refuse a register or a mask as a condition, and say what would be one."""
+
+    def generic(self, arguments, keywords):
+        if len(arguments) == 1 and isinstance(arguments[0], (MaskType, RegisterType)):
+            raise TypingError(
+                f"{arguments[0]} is no single truth to branch on: use any_lane or all_lanes of a mask"
+            )
 
 
 def _bits(builder, mask):

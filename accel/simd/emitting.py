@@ -51,6 +51,13 @@ def require_memory(name: str, token: Vector, x, *, writable: bool = False) -> No
         raise TypingError(f"{name}: expected a writable array, got {x}")
 
 
+def require_whole(name: str, *counts) -> None:
+    """Refuse anything but integers as indices, strides and counts of elements."""
+    for count in counts:
+        if not isinstance(count, types.Integer):
+            raise TypingError(f"{name}: expected whole numbers of elements, got {count}")
+
+
 # Operations on corresponding lanes
 
 

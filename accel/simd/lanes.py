@@ -8,7 +8,13 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from accel.simd.arithmetic import emit_add, emit_maximum, emit_minimum
-from accel.simd.emitting import INT32, lane_numbers, require_token, require_value
+from accel.simd.emitting import (
+    INT32,
+    lane_numbers,
+    require_token,
+    require_value,
+    require_whole,
+)
 from accel.simd.types import RegisterType, Vector, llvm_vector, scalar_of
 
 
@@ -102,6 +108,7 @@ def _inside(builder, i, lanes: int):
 def lane(context, x, i):
     """``lane(x, i)``: one lane, a scalar; `i` counts modulo the number of lanes."""
     require_value("lane", RegisterType, x)
+    require_whole("lane", i)
 
     def generate(context, builder, sig, values):
         return builder.extract_element(values[0], _inside(builder, values[1], x.token.lanes))
@@ -113,6 +120,7 @@ def lane(context, x, i):
 def with_lane(context, x, i, scalar):
     """``with_lane(x, i, scalar)``: `x` with one lane replaced; `i` as for `lane`."""
     require_value("with_lane", RegisterType, x)
+    require_whole("with_lane", i)
 
     def generate(context, builder, sig, values):
         value, i, scalar = values

@@ -17,6 +17,7 @@ from accel.simd.emitting import (
     require_memory,
     require_token,
     require_value,
+    require_whole,
     suffix,
 )
 from accel.simd.types import MaskType, RegisterType, Vector, llvm_mask, llvm_vector
@@ -30,6 +31,7 @@ def load_masked(context, V, x, i, mask):
     """
     require_token("load_masked", Vector, V)
     require_memory("load_masked", V.token, x)
+    require_whole("load_masked", i)
     require_value("load_masked", MaskType, mask)
     result = RegisterType(V.token)
     require_lanes("load_masked", mask, result)
@@ -57,6 +59,7 @@ def store_masked(context, x, i, v, mask):
     """
     require_value("store_masked", RegisterType, v)
     require_memory("store_masked", v.token, x, writable=True)
+    require_whole("store_masked", i)
     require_value("store_masked", MaskType, mask)
     require_lanes("store_masked", mask, v)
 

@@ -16,6 +16,7 @@ from accel.simd.emitting import (
     require_memory,
     require_token,
     require_value,
+    require_whole,
     write,
 )
 from accel.simd.masked import emit_masked_load, emit_masked_store
@@ -48,6 +49,7 @@ def load(context, V, x, i):
     """
     require_token("load", Vector, V)
     require_memory("load", V.token, x)
+    require_whole("load", i)
 
     def generate(context, builder, sig, values):
         _, memory, i = values
@@ -61,6 +63,7 @@ def store(context, x, i, v):
     """``store(x, i, v)``: write a register to ``x[i : i + lanes]``; as `load`, unchecked."""
     require_value("store", RegisterType, v)
     require_memory("store", v.token, x, writable=True)
+    require_whole("store", i)
 
     def generate(context, builder, sig, values):
         memory, i, value = values
@@ -79,6 +82,7 @@ def load_first(context, V, x, i, count):
     """
     require_token("load_first", Vector, V)
     require_memory("load_first", V.token, x)
+    require_whole("load_first", i, count)
 
     def generate(context, builder, sig, values):
         _, memory, i, count = values
@@ -97,6 +101,7 @@ def store_first(context, x, i, v, count):
     """
     require_value("store_first", RegisterType, v)
     require_memory("store_first", v.token, x, writable=True)
+    require_whole("store_first", i, count)
 
     def generate(context, builder, sig, values):
         memory, i, value, count = values
@@ -116,6 +121,7 @@ def prefetch(context, x, i):
     """
     if not isinstance(x, (types.Array, types.CPointer)):
         raise TypingError(f"prefetch: expected an array or a pointer, got {x}")
+    require_whole("prefetch", i)
 
     def generate(context, builder, sig, values):
         where = address(context, builder, x, *values)

@@ -14,6 +14,7 @@ from accel.simd.emitting import (
     require_memory,
     require_token,
     require_value,
+    require_whole,
     splat,
     write,
 )
@@ -37,6 +38,7 @@ def tile_load(context, T, x, i, stride):
     require_token("tile_load", Tile, T)
     token = T.token
     require_memory("tile_load", token.vector, x)
+    require_whole("tile_load", i, stride)
 
     def generate(context, builder, sig, values):
         _, memory, i, stride = values
@@ -64,6 +66,7 @@ def tile_outer_fma(context, tile, a, ia, stride, b, ib):
     token = tile.token
     for memory in (a, b):
         require_memory("tile_outer_fma", token.vector, memory)
+    require_whole("tile_outer_fma", ia, stride, ib)
 
     def generate(context, builder, sig, values):
         tile, a_memory, ia, stride, b_memory, ib = values
@@ -117,11 +120,12 @@ def row_addresses(context, builder, numba_type, memory, offset, token: Tile) -> 
     ]
 
 
-def _each_register(name: str, use, tile, x):
+def _each_register(name: str, use, tile, x, i, stride):
     """Return signature and code generator that pair a tile's registers with places in `x`."""
     require_value(name, RegistersType, tile)
     token = tile.token
     require_memory(name, token.vector, x, writable=True)
+    require_whole(name, i, stride)
 
     def generate(context, builder, sig, values):
         tile, memory, i, stride = values
@@ -137,7 +141,7 @@ def _each_register(name: str, use, tile, x):
 @intrinsic
 def tile_store(context, tile, x, i, stride):
     """``tile_store(tile, x, i, stride)``: write element (r, c) to ``x[i + r * stride + c]``."""
-    return _each_register("tile_store", write, tile, x)
+    return _each_register("tile_store", write, tile, x, i, stride)
 
 
 @intrinsic
@@ -148,4 +152,4 @@ def tile_accumulate(context, tile, x, i, stride):
         total = emit_add(builder, tile.token.vector, read(builder, place), value)
         write(builder, total, place)
 
-    return _each_register("tile_accumulate", add, tile, x)
+    return _each_register("tile_accumulate", add, tile, x, i, stride)

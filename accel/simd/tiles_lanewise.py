@@ -23,6 +23,7 @@ from accel.simd.emitting import (
     read,
     require_memory,
     require_value,
+    require_whole,
     splat,
 )
 from accel.simd.tiles import row_addresses
@@ -115,6 +116,7 @@ def tile_add_row(context, tile, x, i):
     require_value("tile_add_row", RegistersType, tile)
     token = tile.token
     require_memory("tile_add_row", token.vector, x)
+    require_whole("tile_add_row", i)
 
     def generate(context, builder, sig, values):
         tile, memory, i = values
@@ -134,6 +136,7 @@ def tile_add_column(context, tile, x, i, stride):
     require_value("tile_add_column", RegistersType, tile)
     token = tile.token
     require_memory("tile_add_column", token.vector, x)
+    require_whole("tile_add_column", i, stride)
 
     def generate(context, builder, sig, values):
         tile, memory, i, stride = values

@@ -8,7 +8,12 @@ from numba.extending import intrinsic
 
 from accel.simd.arithmetic import emit_add
 from accel.simd.comparing import emit_first_lanes
-from accel.simd.emitting import require_memory, require_token, require_value
+from accel.simd.emitting import (
+    require_memory,
+    require_token,
+    require_value,
+    require_whole,
+)
 from accel.simd.masked import emit_masked_load, emit_masked_store
 from accel.simd.tiles import row_addresses
 from accel.simd.types import RegistersType, Tile, llvm_vector
@@ -40,6 +45,7 @@ def tile_load_first(context, T, x, i, stride, rows, columns):
     require_token("tile_load_first", Tile, T)
     token = T.token
     require_memory("tile_load_first", token.vector, x)
+    require_whole("tile_load_first", i, stride, rows, columns)
 
     def generate(context, builder, sig, values):
         tile = ir.Constant(context.get_value_type(sig.return_type), ir.Undefined)
@@ -51,11 +57,12 @@ def tile_load_first(context, T, x, i, stride, rows, columns):
     return RegistersType(token)(T, x, *[types.intp] * 4), generate
 
 
-def _store_inside(name: str, use, tile, x):
+def _store_inside(name: str, use, tile, x, *where):
     """Return signature and code generator that pair the tile's corner with places in `x`."""
     require_value(name, RegistersType, tile)
     token = tile.token
     require_memory(name, token.vector, x, writable=True)
+    require_whole(name, *where)
 
     def generate(context, builder, sig, values):
         for at, place, mask in _places_inside(context, builder, x, *values[1:], token):
@@ -75,7 +82,7 @@ def tile_store_first(context, tile, x, i, stride, rows, columns):
     def write(builder, vector, value, place, mask):
         emit_masked_store(builder, value, place, mask)
 
-    return _store_inside("tile_store_first", write, tile, x)
+    return _store_inside("tile_store_first", write, tile, x, i, stride, rows, columns)
 
 
 @intrinsic
@@ -86,4 +93,4 @@ def tile_accumulate_first(context, tile, x, i, stride, rows, columns):
         before = emit_masked_load(builder, value.type, place, mask)
         emit_masked_store(builder, emit_add(builder, vector, before, value), place, mask)
 
-    return _store_inside("tile_accumulate_first", add, tile, x)
+    return _store_inside("tile_accumulate_first", add, tile, x, i, stride, rows, columns)

@@ -40,10 +40,23 @@ class Vector:
         Element type, one of `DTYPES`.
     lanes : int
         Elements per register. Also readable in compiled code.
+
+    Raises
+    ------
+    ValueError
+        If there is no such register.
     """
 
     dtype: np.dtype
     lanes: int
+
+    def __post_init__(self):
+        if self.dtype.name not in DTYPES or not self.dtype.isnative:
+            raise ValueError(f"vector: dtype must be one of {', '.join(DTYPES)}, not {self.dtype}")
+        if not _is_count(self.lanes) or self.lanes not in (2, 4, 8, 16, 32, 64):
+            raise ValueError(
+                f"vector: lanes must be a power of two from 2 to 64, not {self.lanes!r}"
+            )
 
 
 def vector(dtype, lanes: int | None = None) -> Vector:
@@ -64,13 +77,9 @@ def vector(dtype, lanes: int | None = None) -> Vector:
         If there is no such register.
     """
     dtype = np.dtype(dtype)
-    if not dtype.isnative or dtype.name not in DTYPES:
-        raise ValueError(f"vector: dtype must be one of {', '.join(DTYPES)}, not {dtype}")
     if lanes is None:
         lanes = _host_register_bytes() // dtype.itemsize
-    if not _is_count(lanes) or lanes not in (2, 4, 8, 16, 32, 64):
-        raise ValueError(f"vector: lanes must be a power of two from 2 to 64, not {lanes!r}")
-    return Vector(dtype, int(lanes))
+    return Vector(dtype, lanes)
 
 
 def _is_count(value) -> bool:

@@ -105,6 +105,12 @@ def two_scalars(V, x, out):
 
 
 @jit
+def branching(V, x, out):
+    if load(V, x, 0) < 0:
+        out[0] = 1
+
+
+@jit
 def mask_for_fewer(V, W, x, out):
     store(out, 0, select(load(V, x, 0) < 0, load(W, x, 0), 0))
 
@@ -170,5 +176,7 @@ def test_misuse_of_masks_is_refused_in_words():
         chosen_by_register(FOUR, x, x.copy())
     with pytest.raises(numba.TypingError, match="select: expected registers of one type and real"):
         two_scalars(FOUR, x, x.copy())
+    with pytest.raises(numba.TypingError, match="use any_lane or all_lanes of a mask"):
+        branching(FOUR, x, x.copy())
     with pytest.raises(numba.TypingError, match=r"select: mask\[8\] does not fit register\[4 float"):
         mask_for_fewer(eight, FOUR, x, x.copy())

@@ -212,6 +212,12 @@ def test_store_of_a_scalar_is_refused_in_words():
         store_scalar(FOUR, x, x.copy())
 
 
+def test_index_is_a_whole_number():
+    x = np.zeros(8, "float32")
+    with pytest.raises(numba.TypingError, match="load: expected whole numbers of elements, got fl"):
+        copy(FOUR, x, 0.5, x.copy(), 0)
+
+
 def test_pointer_and_prefetch_refuse_numbers_in_words():
     x = np.zeros(4, "float32")
     with pytest.raises(numba.TypingError, match="pointer: expected an array, got int64"):

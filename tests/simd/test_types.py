@@ -69,6 +69,11 @@ def test_tile_refuses_to_be_empty(rows, vectors):
         Tile(FOUR, rows, vectors)
 
 
+def test_tile_is_made_of_vectors():
+    with pytest.raises(TypeError, match="^Tile: vector must be a Vector token, not 'float32'$"):
+        Tile("float32", 4, 2)
+
+
 def test_vector_fills_this_machine_s_registers_by_default():
     assert vector("float32").lanes == 2 * vector("float64").lanes
     assert vector("float32").lanes in (4, 8, 16)
