@@ -401,10 +401,18 @@ def _add(tokens, source, at, target, to, d):
     """
     V, Q = tokens
     c = 0
-    for _ in range(d // (4 * V.lanes)):
-        for _ in range(4):  # a number the compiler knows: it unrolls this
-            store(target, to + c, load(V, target, to + c) + load(V, source, at + c))
-            c += V.lanes
+    while c + 4 * V.lanes <= d:
+        # All sums before the first store: a load waits for a store that might be to its place.
+        i, j = to + c, at + c
+        first = load(V, target, i) + load(V, source, j)
+        second = load(V, target, i + V.lanes) + load(V, source, j + V.lanes)
+        third = load(V, target, i + 2 * V.lanes) + load(V, source, j + 2 * V.lanes)
+        fourth = load(V, target, i + 3 * V.lanes) + load(V, source, j + 3 * V.lanes)
+        store(target, i, first)
+        store(target, i + V.lanes, second)
+        store(target, i + 2 * V.lanes, third)
+        store(target, i + 3 * V.lanes, fourth)
+        c += 4 * V.lanes
     while c + V.lanes <= d:
         store(target, to + c, load(V, target, to + c) + load(V, source, at + c))
         c += V.lanes
