@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import pickle
+import sys
 from pathlib import Path
 
 import numba
@@ -18,7 +19,9 @@ def jit(function=None, /, *, signatures=(), **options):
     there is no folder to keep code in (a read-only installation without a home, a full
     disk) Numba raises, at import; here each process compiles anew and `cache_problem`
     says why. And it notices more: Numba discards cached code when the *function's* file
-    changes, although code from `accel.simd` is part of it; here a change of that counts.
+    changes, although code from other files is part of it; here a change of `accel.simd`
+    counts, and of any file of the package that the function's file is in, such as
+    ``accel.kernels`` for all kernels.
 
     Parameters
     ----------
@@ -67,19 +70,25 @@ _FAILURES = (
 )
 
 
-def _digest_of_this_package() -> str:
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+@functools.cache
+def _digest(package: str) -> str:
+    """Return a digest of the files that code of a package may be compiled from."""
+    folders = {Path(__file__).parent, *map(Path, getattr(sys.modules.get(package), "__path__", ()))}
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 class _CacheFiles(CompileResultCacheImpl):
-    """Cache files whose names carry this package's digest.
+    """Cache files whose names carry a digest of the sources.
 
     In the name, not inside: an index is unpickled as a whole, and one written by
     another version of this package may hold types that no longer exist.
     """
 
-    _digest = _digest_of_this_package()[:12]
+    def __init__(self, function):
+        # The second level, so that families of kernels, which share code, go together.
+        self._digest = _digest(".".join(function.__module__.split(".")[:2]))
+        super().__init__(function)
 
     def get_filename_base(self, fullname, abiflags):
         return f"{super().get_filename_base(fullname, abiflags)}-{self._digest}"

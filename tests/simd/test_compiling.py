@@ -83,6 +83,44 @@ def test_second_process_compiles_nothing(folder, cache):
     assert second == {"results": BOTH, "hits": 2, "misses": 0, "problem": None}
 
 
+def test_code_is_compiled_anew_when_another_file_of_its_package_changes(folder, cache):
+    family = folder / "pack" / "kernels" / "family"
+    family.mkdir(parents=True)
+    for part in (family, family.parent, family.parent.parent):
+        (part / "__init__.py").write_text("", "utf-8")
+    (folder / "pack" / "kernels" / "parts.py").write_text(PART.format(2), "utf-8")
+    (family / "whole.py").write_text(WHOLE, "utf-8")
+    assert [_whole(folder, cache) for _ in range(2)] == ["2.0 0", "2.0 1"]
+    (folder / "pack" / "kernels" / "parts.py").write_text(PART.format(3), "utf-8")
+    assert _whole(folder, cache) == "3.0 0"
+
+
+PART = "from accel.simd import jit\n\n\n@jit\ndef part(x):\n    return {} * x\n"
+WHOLE = """
+from accel.simd import jit
+from pack.kernels.parts import part
+
+
+@jit
+def whole(x):
+    return part(x)
+"""
+
+
+def _whole(folder, cache):
+    """Call the function in a new process; return its answer and what was found compiled."""
+    code = (
+        "from pack.kernels.family.whole import whole; print(whole(1.0), "
+        "sum(whole.stats.cache_hits.values()))"
+    )
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env={**kept, "NUMBA_CACHE_DIR": str(cache)},
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
 def test_each_width_is_kept_by_itself(folder, cache):
     report(folder, 8, NUMBA_CACHE_DIR=cache)
     second = report(folder, 4, 8, NUMBA_CACHE_DIR=cache)
@@ -91,7 +129,7 @@ def test_each_width_is_kept_by_itself(folder, cache):
 
 def test_code_made_with_another_version_of_the_registers_is_not_used(folder, cache):
     report(folder, 4, NUMBA_CACHE_DIR=cache)
-    other = "from accel.simd import compiling; compiling._CacheFiles._digest = 'another'"
+    other = "from accel.simd import compiling; compiling._digest = lambda package: 'another'"
     assert report(folder, 4, before=other, NUMBA_CACHE_DIR=cache)["misses"] == 1
     assert report(folder, 4, NUMBA_CACHE_DIR=cache)["hits"] == 1
 
