@@ -7,7 +7,7 @@ matrices of ``n x n`` scores, far larger than all arguments together. The top of
 never has more of them than fit the nearest cache.
 
 `operation` says what is computed, `materialised` and `online` are the lower steps,
-`tiled` the upper ones.
+`tiled` the upper ones, whose work `strips` does.
 
 Arrays are contiguous, of one element type: `q` of shape (heads, n, d), `k` (heads, keys,
 d), `v` (heads, keys, width), `out` (heads, n, width); `out` must not overlap the inputs.

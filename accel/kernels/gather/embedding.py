@@ -263,6 +263,7 @@ def embedding_vector(table, indices, out):
     Removes the waiting for memory: hardware foresees a walk along a row, but not which row
     comes next. The indices say it, so rows are prefetched some 2 KiB ahead. Each row is
     copied in the widest registers that fit it, the last of which may overlap the one before.
+    An `out` longer than 8 MiB is written past the caches: see `copying`.
 
     Parameters
     ----------

@@ -329,9 +329,7 @@ def histogram_private(x, low, high, out):
     Removes most of the waiting: equal neighbours go to different histograms, and so to
     different addresses.
 
-    Parameters, errors
-    ------------------
-    As `histogram_compiled`.
+    Parameters and errors as for `histogram_compiled`.
 
     Cost
     ----
@@ -364,9 +362,7 @@ def histogram_vector(x, low, high, out):
     have put them on the wrong side, and the branch for numbers outside: they count in a bin
     of their own beyond the last, which is then left out.
 
-    Parameters, errors
-    ------------------
-    As `histogram_compiled`.
+    Parameters and errors as for `histogram_compiled`.
 
     Cost
     ----
