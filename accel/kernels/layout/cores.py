@@ -14,7 +14,7 @@ from accel.kernels.layout.registers import by_registers
 from accel.simd import jit
 
 #: Bytes read and written below which one core is done before the others have started.
-ALONE_BYTES = 1 << 19
+ALONE_BYTES = 1 << 22
 
 #: Bytes of a band.
 BAND_BYTES = 1 << 17
