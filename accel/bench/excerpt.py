@@ -13,7 +13,7 @@ from typing import Any
 from accel.bench import peers, planning
 from accel.bench.peers import card
 from accel.bench.planning import OURS, Task
-from accel.bench.shares import geometric_mean, percent
+from accel.bench.shares import does_what_is_declared, geometric_mean, percent
 from accel.kernels import operation
 from accel.timing import isolate, machine
 from accel.timing.cost import bound, of, share_of_roof
@@ -85,9 +85,9 @@ def limit_table(record: Record, roofs: Roofs) -> Table:
     names = list(dict.fromkeys(rival for case in record.cases for rival in rivals_of(case)))
     rows = []
     for case in record.cases:
-        share, roof = share_of(case, roofs)
-        row = [code(case.operation), _size(case), duration(case.time_ns(OURS).value),
-               with_interval(share, percent), roof]  # fmt: skip
+        found = share_of(case, roofs)
+        row = [code(case.operation), _size(case), duration(case.time_ns(OURS).value)]
+        row += [with_interval(found[0], percent), found[1]] if found else ["–", "fewer FLOPs"]
         row += [
             f"{times(case.speedup(OURS, name))}, {case.verdict(OURS, name)}"
             if name in case.kernels
@@ -104,8 +104,10 @@ def rivals_of(case: CaseView) -> list[str]:
     return [name for name in case.kernels if name != OURS]
 
 
-def share_of(case: CaseView, roofs: Roofs) -> tuple[Interval, str]:
+def share_of(case: CaseView, roofs: Roofs) -> tuple[Interval, str] | None:
     """Return the share of the roof that our kernel reached, and which roof that is.
+
+    None for a kernel that does less arithmetic than is declared: no roof is above its rate.
 
     Raises
     ------
@@ -113,6 +115,8 @@ def share_of(case: CaseView, roofs: Roofs) -> tuple[Interval, str]:
         If it lies above the roof by more than the clock explains.
     """
     dtype = case.parameters.get("dtype", "float32")
+    if not does_what_is_declared(case.operation, case.story(OURS).partition(":")[0]):
+        return None
     if case.flops:
         return share_of_roof(case, OURS, roofs), bound(of(case), roofs, dtype)
     roof, reached = roofs.bandwidth_gbs(case.compulsory_bytes), case.gigabytes_per_second(OURS)
@@ -160,7 +164,9 @@ def furthest_sentence(record: Record, roofs: Roofs) -> Sentence:
     judged = [case for case in record.cases if case.stable]
     if not judged:
         return Sentence("All cases were unstable: nothing is said about their roofs.")
-    shares = [(*share_of(case, roofs), case) for case in judged]
+    shares = [(*share, case) for case in judged if (share := share_of(case, roofs))]
+    if not shares:
+        return Sentence("No case has a roof above it.")
     high, roof, near = max(shares, key=lambda one: one[0].value)
     low, _, far = min(shares, key=lambda one: one[0].value)
     return Sentence(

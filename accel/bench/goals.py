@@ -15,6 +15,7 @@ from accel.bench.planning import OURS
 from accel.bench.results import Bench, Measured
 from accel.bench.shares import (
     Point,
+    does_what_is_declared,
     geometric_mean,
     label,
     peak_share,
@@ -187,7 +188,11 @@ def _peak_goal(bench: Bench, cases: Sequence[Measured], what: str, least: float)
     roofs = bench.roofs
     if roofs is None:
         return judged(what, wanted, [], least, percent, remark="no roofs were measured")
-    points = [Point(label(each), peak_share(each, roofs)) for each in _stable(cases)]
+    points = [
+        Point(label(each), peak_share(each, roofs))
+        for each in _stable(cases)
+        if does_what_is_declared(each.entry.operation, each.entry.kernel)
+    ]
     return judged(
         what, wanted, points, least, percent, every=True, remark=_lacking(bench, cases)
     )
@@ -260,7 +265,7 @@ def _no_loss(bench: Bench, cases: Sequence[Measured], rival: str, what: str) -> 
 
 
 def _convolution_goals(bench: Bench) -> list[Goal]:
-    names = ("conv2d", "attention", "attention_causal")
+    names = ("conv2d", "conv2d_nhwc", "attention", "attention_causal")
     cases = _of(bench, 1, names)
     large = [each for each in cases if each.case.flops >= LARGE_FLOPS]
     what = "conv2d, attention"

@@ -33,10 +33,10 @@ def shares(record: Record, roofs: Roofs, *, alt: str) -> None:
     RoofError
         If a case lies above its roof.
     """
-    rows = [case for case in record.cases if OURS in case.kernels]
-    if not rows:
-        raise FigureError(f"{record.experiment}: no case has a kernel {OURS!r} to draw")
-    found = [(case, *share_of(case, roofs)) for case in rows]
+    ours = [case for case in record.cases if OURS in case.kernels]
+    found = [(case, *share) for case in ours if (share := share_of(case, roofs))]
+    if not found:
+        raise FigureError(f"{record.experiment}: no case has a kernel {OURS!r} under a roof to draw")
 
     def draw(figure: Figure, look: Look) -> None:
         ax = axes(figure, left=1.25 if look.narrow else 1.9, right=0.65, bottom=0.3)
@@ -84,7 +84,10 @@ def describe_shares(record: Record, roofs: Roofs) -> str:
     """Return the numbers of the figure in words: each case, its share, and which roof."""
     parts = []
     for case in record.cases:
-        share, roof = share_of(case, roofs)
+        found = share_of(case, roofs)
+        if found is None:
+            continue
+        share, roof = found
         sizes = {key: value for key, value in case.parameters.items() if key != "dtype"}
         where = ", ".join(f"{key} {value}" for key, value in sizes.items())
         parts.append(f"{readable(case.operation)} at {where} {percent(share.value)} ({roof})")

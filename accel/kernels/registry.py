@@ -151,7 +151,8 @@ class Kernel:
         (arrays to nested lists, say). A module-level function.
     tags : frozenset of str
         "ladder" for the steps that pages show; "best" for the one to call on one core,
-        "threads" for the one to call on all of them.
+        "threads" for the one to call on all of them; "fewer_flops" if it reaches the answer
+        with less arithmetic than the operation declares, so that no roof is above its rate.
     """
 
     operation: str

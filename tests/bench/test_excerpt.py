@@ -77,6 +77,16 @@ def test_an_operation_that_only_moves_has_a_share_of_bandwidth():
     assert roof == "memory" and 0 < share.value
 
 
+def test_a_kernel_that_does_less_than_is_declared_has_no_share():
+    data = invented.case({"accel": 1e4, "NumPy": 1e6}, flops=10**6, side=8)
+    data["operation"] = "conv2d"
+    data["kernels"]["accel"]["story"] = "winograd: by transformation"
+    case = record(data)
+    assert excerpt.share_of(case.cases[0], synthetic_roofs.roofs()) is None
+    assert excerpt.limit_table(case, synthetic_roofs.roofs()).rows[0][3:5] == ["–", "fewer FLOPs"]
+    assert "No case has a roof" in excerpt.furthest_sentence(case, synthetic_roofs.roofs())
+
+
 def test_absent_libraries_are_named():
     sentence = excerpt.absent_sentence(CARDS)
     assert sentence == (

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from accel.kernels import check, ladder, operation
+from accel.kernels import check, kernel, ladder, operation
+from accel.timing.counting import count
 
 STEPS = [pytest.param(step, id=step.name) for step in ladder("panels")]
 
@@ -34,3 +35,10 @@ def test_a_size_that_is_no_whole_number_of_tiles_is_refused(name):
     a, b, out = operation("panels").inputs(k=4, m=7)
     with pytest.raises(ValueError, match="whole numbers of tiles"):
         step.function(a, b, out)
+
+
+def test_declared_costs_are_what_the_loop_in_memory_does():
+    op, sizes = operation("panels"), {"k": 3, "m": 24}
+    counts = count(kernel("panels", "memory").function, op.inputs(**sizes))
+    assert counts.unique_bytes == op.compulsory_bytes(**sizes)
+    assert counts.flops == op.flops(**sizes)

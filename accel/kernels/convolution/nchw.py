@@ -260,7 +260,7 @@ def conv2d_tiled(x, weight, stride, padding, out):
     instrument="compiled",
     story="filters of 3 x 3 by transformation: removes more than half of the multiplications",
     dtypes=("float32",),
-    tags=("ladder", "best"),
+    tags=("ladder", "best", "fewer_flops"),
 )
 def conv2d_winograd(x, weight, stride, padding, out):
     """Convolve by Winograd's transformation where that pays, else as `conv2d_tiled`.
@@ -308,7 +308,7 @@ def conv2d_transformed(x, weight, stride, padding, out):
     name="threads",
     instrument="compiled",
     story="bands of images on all cores",
-    tags=("threads",),
+    tags=("threads", "fewer_flops"),
 )
 def conv2d_threads(x, weight, stride, padding, out):
     """Convolve as `conv2d_winograd` or `conv2d_tiled`, bands of images spread over all cores.
