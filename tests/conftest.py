@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def book(request, tmp_path_factory):
+def site_build(request, tmp_path_factory):
     """The process that builds the book in a copy of the sources; None where no test opens it.
 
     It takes minutes, most of them waiting its turn on one core, so it begins with the

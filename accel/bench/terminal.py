@@ -23,9 +23,7 @@ class Bar:
     Without a terminal, a line for each step that begins.
     """
 
-    def __init__(
-        self, console: Console, steps: int, clock: Callable[[], float] = time.monotonic
-    ):
+    def __init__(self, console: Console, steps: int, clock: Callable[[], float] = time.monotonic):
         self._console, self._clock, self._begun = console, clock, clock()
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description}", markup=False),
@@ -53,9 +51,7 @@ class Bar:
     def share(self, share: float) -> None:
         """Say how much of the present step is done."""
         done = self._done + share
-        self._bar.update(
-            self._task, description=self._what, completed=done, left=self.left(done)
-        )
+        self._bar.update(self._task, description=self._what, completed=done, left=self.left(done))
 
     def left(self, done: float) -> str:
         """Return the time left in words, as the steps so far suggest."""

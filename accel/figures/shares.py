@@ -36,7 +36,9 @@ def shares(record: Record, roofs: Roofs, *, alt: str) -> None:
     ours = [case for case in record.cases if OURS in case.kernels]
     found = [(case, *share) for case in ours if (share := share_of(case, roofs))]
     if not found:
-        raise FigureError(f"{record.experiment}: no case has a kernel {OURS!r} under a roof to draw")
+        raise FigureError(
+            f"{record.experiment}: no case has a kernel {OURS!r} under a roof to draw"
+        )
 
     def draw(figure: Figure, look: Look) -> None:
         ax = axes(figure, left=1.25 if look.narrow else 1.9, right=0.65, bottom=0.3)

@@ -51,7 +51,9 @@ def tiles(record: Record, *, alt: str, peak: Interval, registers: int | None, **
         for place, kernel in enumerate(shown):
             _point(ax, look, case, kernel, registers, place)
         headline(ax, "GFLOP/s, more is better", palette)
-        ax.set_xlabel("sums under way" if look.narrow else "sums under way (rows × registers per row)")
+        ax.set_xlabel(
+            "sums under way" if look.narrow else "sums under way (rows × registers per row)"
+        )
 
     numbers = describe_tiles(record, peak=peak, registers=registers, **where)
     present(Picture(f"{record.experiment}-tiles", alt, numbers, draw, 3.8, 4.0))

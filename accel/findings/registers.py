@@ -156,7 +156,9 @@ def best_sentence(case: CaseView) -> Sentence:
     tiles = tiles_of(case)
     top = min(tiles, key=lambda kernel: case.time_ns(kernel).value)
     if not case.stable:
-        return Sentence(f"No shape is called best, the run was unstable: {'; '.join(case.reasons)}.")
+        return Sentence(
+            f"No shape is called best, the run was unstable: {'; '.join(case.reasons)}."
+        )
     group = [
         kernel for kernel in tiles
         if kernel == top or case.verdict(kernel, top) == "not resolved"

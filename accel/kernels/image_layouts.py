@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from accel.kernels.convolution import nchw, nchwc, nhwc, shapes
+from accel.kernels.convolution import nchw, nchwc, shapes
 from accel.kernels.registry import Operation, best, register, register_operation
 from accel.simd import vector
 
@@ -133,4 +133,3 @@ def layout_nchwc_converted(x, weight, stride, padding, out):
     _best("nchw_to_nchwc", x.dtype)(x, images)
     _best("conv2d_nchwc", x.dtype)(images, weight, stride, padding, results)
     _best("nchwc_to_nchw", x.dtype)(results, out)
-

@@ -91,7 +91,13 @@ def pool_inputs(
     x = normal(shape, dtype, seed=1)
     if values == "special":
         x = np.resize(np.array(SPECIAL, dtype), shape)
-    return x, more.get("kernel", 2), more.get("stride", 2), more.get("padding", 0), blank(result, dtype)
+    return (
+        x,
+        more.get("kernel", 2),
+        more.get("stride", 2),
+        more.get("padding", 0),
+        blank(result, dtype),
+    )
 
 
 def _windows(x, kernel: int, stride: int, padding: int, out_shape, border: float) -> np.ndarray:
@@ -150,7 +156,14 @@ for _name, _oracle, _flops in (
 ):
     register_operation(
         Operation(
-            _name, pool_inputs, _oracle, _flops, pool_bytes, EDGES, sizes=pool_sized, awkward=AWKWARD
+            _name,
+            pool_inputs,
+            _oracle,
+            _flops,
+            pool_bytes,
+            EDGES,
+            sizes=pool_sized,
+            awkward=AWKWARD,
         )
     )
 
@@ -321,7 +334,9 @@ def check_pool(x, kernel, stride, padding, out):
     down = max(0, (height + 2 * padding - kernel) // stride + 1)
     across = max(0, (width + 2 * padding - kernel) // stride + 1)
     if out.shape != (batch, channels, down, across):
-        raise ValueError("pool2d: out must be of shape (batch, channels, places down, places across)")
+        raise ValueError(
+            "pool2d: out must be of shape (batch, channels, places down, places across)"
+        )
 
 
 @register(

@@ -20,8 +20,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "products": ("linear", "matmul", "matvec"),
     "augment": ("augment_image", "normalise_image"),
     "layout": (
-        "aos_to_soa", "nchw_to_nchwc", "nchw_to_nhwc", "nchwc_to_nchw", "nhwc_to_nchw",
-        "soa_to_aos", "transpose",
+        "aos_to_soa",
+        "nchw_to_nchwc",
+        "nchw_to_nhwc",
+        "nchwc_to_nchw",
+        "nhwc_to_nchw",
+        "soa_to_aos",
+        "transpose",
     ),
     "normalisation": ("batchnorm", "layernorm", "log_softmax", "rmsnorm", "softmax"),
     "reductions": ("argmax", "max", "mean_variance", "prefix_sum", "sum"),
@@ -35,7 +40,9 @@ def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"accel.ops.{home}"), name)
-    raise AttributeError(f"module 'accel.ops' has no operation {name!r}; it has {', '.join(__all__)}")
+    raise AttributeError(
+        f"module 'accel.ops' has no operation {name!r}; it has {', '.join(__all__)}"
+    )
 
 
 def __dir__() -> list[str]:

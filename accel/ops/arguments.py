@@ -69,7 +69,9 @@ def array(
     except ValueError as error:  # ragged lists
         raise ValueError(f"{op}: {name} cannot be made an array: {error}") from None
     if x.dtype.newbyteorder("=").name not in dtypes:
-        raise TypeError(f"{op}: {name} must be {_any_of(dtypes)}, got {x.dtype.name}; convert it first")
+        raise TypeError(
+            f"{op}: {name} must be {_any_of(dtypes)}, got {x.dtype.name}; convert it first"
+        )
     if like is not None and x.dtype.newbyteorder("=") != like.dtype:
         raise TypeError(
             f"{op}: {name} must be {like.dtype.name} as the first argument is, got {x.dtype.name}"

@@ -14,9 +14,7 @@ from accel.timing.counting import count
 from accel.timing.memory import account
 
 NAMES = ("conv2d", "conv2d_nhwc", "conv2d_nchwc", "depthwise_conv2d")
-ALL = [
-    pytest.param(step, id=f"{name}.{step.name}") for name in NAMES for step in ladder(name)
-]
+ALL = [pytest.param(step, id=f"{name}.{step.name}") for name in NAMES for step in ladder(name)]
 FAST = [param for param in ALL if param.values[0].instrument != "interpreter"]
 BEST = [param for param in ALL if "best" in param.values[0].tags]
 DOUBLE = [param for param in BEST if "float64" in param.values[0].dtypes]
@@ -161,7 +159,9 @@ def test_nothing_beyond_the_arrays_is_read_into_results_or_written(step, **sizes
     x, weight, stride, padding, out = of(step.operation, **sizes)
     (_, x), (_, weight), (host, into) = inside(x, np.nan), inside(weight, np.nan), inside(out, 7)
     step.function(x, weight, stride, padding, into)
-    assert difference(into, *operation(step.operation).oracle(x, weight, stride, padding, out)) is None
+    assert (
+        difference(into, *operation(step.operation).oracle(x, weight, stride, padding, out)) is None
+    )
     np.testing.assert_array_equal(host[:128], 7)
     np.testing.assert_array_equal(host[128 + out.size :], 7)
 

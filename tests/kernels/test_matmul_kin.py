@@ -54,10 +54,16 @@ def test_shapes_that_do_not_fit_are_refused_by_the_operation_s_name(step):
 
 
 def batch(step, count):
-    return {"batch": count} if "batch" in inspect.signature(operation(step.operation).inputs).parameters else {}
+    return (
+        {"batch": count}
+        if "batch" in inspect.signature(operation(step.operation).inputs).parameters
+        else {}
+    )
 
 
-@pytest.mark.parametrize("step", [p for p in ON_ARRAYS if p.values[0].name in ("vector", "threads")])
+@pytest.mark.parametrize(
+    "step", [p for p in ON_ARRAYS if p.values[0].name in ("vector", "threads")]
+)
 def test_kernels_of_registers_refuse_an_out_that_overlaps_is_read_only_or_of_another_type(step):
     *operands, out = operation(step.operation).inputs(n=4, **batch(step, 2))
     with pytest.raises(ValueError, match="out apart from"):
@@ -99,7 +105,9 @@ def test_stacks_read_and_write_inside_their_arrays_only(shape, dtype, kind, turn
     if kind == RELU:
         expected = np.maximum(expected, 0)
     if kind == GELU:
-        expected = 0.5 * expected * (1 + np.tanh(np.sqrt(2 / np.pi) * (expected + 0.044715 * expected**3)))
+        expected = (
+            0.5 * expected * (1 + np.tanh(np.sqrt(2 / np.pi) * (expected + 0.044715 * expected**3)))
+        )
     matmul_batches.run("stack", a, b, out, bias=bias, kind=kind)
     np.testing.assert_allclose(out, expected, rtol=1e-6, atol=2e-5)
     out[...] = np.nan

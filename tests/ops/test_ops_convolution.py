@@ -66,7 +66,10 @@ def test_groups_see_their_own_channels(groups):
     weight = RANDOM.standard_normal((8, channels, 3, 3)).astype("float32")
     got = accel.conv2d(X, weight, padding=1, groups=groups)
     for g in range(groups):
-        own, seen = slice(8 // groups * g, 8 // groups * (g + 1)), slice(channels * g, channels * (g + 1))
+        own, seen = (
+            slice(8 // groups * g, 8 // groups * (g + 1)),
+            slice(channels * g, channels * (g + 1)),
+        )
         assert difference(got[:, own], *expected(X[:, seen], weight[own], padding=1)) is None
 
 

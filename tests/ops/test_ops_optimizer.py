@@ -45,15 +45,15 @@ def place(values, layout):
         "strided": lambda: np.repeat(np.repeat(values, 2, 0), 2, 1)[::2, ::2],
         "backwards": lambda: values[::-1].copy()[::-1],
         "big-endian": lambda: values.astype(values.dtype.newbyteorder(">")),
-        "misaligned": lambda: np.frombuffer(bytearray(b"\0" + values.tobytes()), "u1")[1:]
-        .view(values.dtype)
-        .reshape(rows, columns),
+        "misaligned": lambda: (
+            np.frombuffer(bytearray(b"\0" + values.tobytes()), "u1")[1:]
+            .view(values.dtype)
+            .reshape(rows, columns)
+        ),
     }[layout]()
 
 
-@pytest.mark.parametrize(
-    "layout", ["C", "F", "strided", "backwards", "big-endian", "misaligned"]
-)
+@pytest.mark.parametrize("layout", ["C", "F", "strided", "backwards", "big-endian", "misaligned"])
 def test_arrays_are_changed_where_they_are(layout):
     g, p, m, v = arrays(4)
     v = np.abs(v)

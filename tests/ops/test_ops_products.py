@@ -26,7 +26,9 @@ FORMS = {
     "backwards": lambda x: x[::-1].copy()[::-1],
     "strided": lambda x: np.repeat(x, 3, axis=-1)[..., ::3],
     "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
-    "misaligned": lambda x: np.frombuffer(b"\0" + x.tobytes(), "u1")[1:].view(x.dtype).reshape(x.shape),
+    "misaligned": lambda x: (
+        np.frombuffer(b"\0" + x.tobytes(), "u1")[1:].view(x.dtype).reshape(x.shape)
+    ),
     "read-only": lambda x: np.broadcast_to(x, x.shape),
 }
 
@@ -192,7 +194,9 @@ def test_a_tall_stack_by_one_matrix_is_one_product(monkeypatch):
 
     asked = []
     real = products.kernel_for
-    monkeypatch.setattr(products, "kernel_for", lambda op, dtype: asked.append(op) or real(op, dtype))
+    monkeypatch.setattr(
+        products, "kernel_for", lambda op, dtype: asked.append(op) or real(op, dtype)
+    )
     accel.matmul(whole((6, 3, 4)), whole((4, 5)))
     accel.matmul(whole((6, 3, 4)), whole((6, 4, 5)))
     assert asked == ["matmul", "matmul_batched"]

@@ -194,15 +194,23 @@ def test_misuse_is_refused_in_words():
     frozen = x.copy()
     frozen.flags.writeable = False
     indices = np.zeros(16, "int32")
-    with pytest.raises(numba.TypingError, match="load_aligned: expected a contiguous array or a po"):
+    with pytest.raises(
+        numba.TypingError, match="load_aligned: expected a contiguous array or a po"
+    ):
         copy_aligned(FOUR, x[::2], x)
     with pytest.raises(numba.TypingError, match="store_streaming: expected a writable array, got"):
         copy_streaming(FOUR, x, frozen)
-    with pytest.raises(numba.TypingError, match=r"store_masked: mask\[8\] does not fit register\[4"):
+    with pytest.raises(
+        numba.TypingError, match=r"store_masked: mask\[8\] does not fit register\[4"
+    ):
         masked_by_fewer(FOUR, vector("float32", 8), x, x.copy())
-    with pytest.raises(numba.TypingError, match="gather: expected indices of 4 int32 or int64, got"):
+    with pytest.raises(
+        numba.TypingError, match="gather: expected indices of 4 int32 or int64, got"
+    ):
         gathered(FOUR, vector("int32", 8), x, indices, x.copy())
-    with pytest.raises(numba.TypingError, match="gather: expected indices of 4 int32 or int64, got"):
+    with pytest.raises(
+        numba.TypingError, match="gather: expected indices of 4 int32 or int64, got"
+    ):
         gathered(FOUR, FOUR, x, x, x.copy())
     with pytest.raises(numba.TypingError, match="scatter: expected a writable array, got"):
         scattered(FOUR, vector("int32", 4), x, indices, frozen)

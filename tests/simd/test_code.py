@@ -111,7 +111,9 @@ def test_operations_are_the_machine_s_own_instructions(function):
     assert [name for name in names[function] if not re.search(name, code)] == []
 
 
-@pytest.mark.parametrize("V", [vector("float32"), vector("float64"), vector("float64", 32)], ids=str)
+@pytest.mark.parametrize(
+    "V", [vector("float32"), vector("float64"), vector("float64", 32)], ids=str
+)
 def test_elementary_functions_call_no_library(V):
     x, out = numbers(V.dtype)
     code = instructions(elementary, V, x, out)
@@ -132,5 +134,7 @@ def test_transposition_shuffles_each_register_once_per_round():
     V = vector("float32")
     x, out = numbers("float32")
     code = instructions(transposed, Tile(V, V.lanes, 1), x, out)
-    shuffles = [line for line in code if re.match(r"v?(unpck|shuf|perm|insertf|blend|mov[lh]+ps)", line)]
+    shuffles = [
+        line for line in code if re.match(r"v?(unpck|shuf|perm|insertf|blend|mov[lh]+ps)", line)
+    ]
     assert len(shuffles) <= V.lanes * np.log2(V.lanes)

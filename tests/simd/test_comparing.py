@@ -178,5 +178,7 @@ def test_misuse_of_masks_is_refused_in_words():
         two_scalars(FOUR, x, x.copy())
     with pytest.raises(numba.TypingError, match="use any_lane or all_lanes of a mask"):
         branching(FOUR, x, x.copy())
-    with pytest.raises(numba.TypingError, match=r"select: mask\[8\] does not fit register\[4 float"):
+    with pytest.raises(
+        numba.TypingError, match=r"select: mask\[8\] does not fit register\[4 float"
+    ):
         mask_for_fewer(eight, FOUR, x, x.copy())

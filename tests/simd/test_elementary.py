@@ -118,7 +118,13 @@ def test_error_is_within_the_stated_bound_subnormals_included(name, dtype):
     assert units_in_the_last_place(got, x, EXACT[name]) <= BOUNDS[name][dtype]
 
 
-DOUBLE = {"exp": np.exp, "exp2": np.exp2, "tanh": np.tanh, "erf": np.vectorize(math.erf), "log": np.log}
+DOUBLE = {
+    "exp": np.exp,
+    "exp2": np.exp2,
+    "tanh": np.tanh,
+    "erf": np.vectorize(math.erf),
+    "log": np.log,
+}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -155,7 +161,9 @@ def test_special_numbers(V, name, expected):
     got = computed(V, SPECIAL)[name]
     np.testing.assert_allclose(got, expected, rtol=2 * np.finfo(V.dtype).eps, atol=0)
     signs = np.signbit(np.array(expected))
-    np.testing.assert_array_equal(np.signbit(got)[:4][~np.isnan(got[:4])], signs[:4][~np.isnan(got[:4])])
+    np.testing.assert_array_equal(
+        np.signbit(got)[:4][~np.isnan(got[:4])], signs[:4][~np.isnan(got[:4])]
+    )
 
 
 def test_nan_of_any_payload_stays_nan(V):
@@ -168,7 +176,9 @@ def test_nan_of_any_payload_stays_nan(V):
 
 
 def test_exp_overflows_beyond_the_logarithm_of_the_largest_number(V):
-    last, beyond = {"float32": (88.72283, 88.72285), "float64": (709.7827128, 709.7827130)}[V.dtype.name]
+    last, beyond = {"float32": (88.72283, 88.72285), "float64": (709.7827128, 709.7827130)}[
+        V.dtype.name
+    ]
     got = computed(V, [last, beyond, 1.01 * beyond, 1e30, np.finfo(V.dtype).max])["exp"]
     assert units_in_the_last_place(got[:1], np.array([last], V.dtype), EXACT["exp"]) <= 1
     np.testing.assert_array_equal(got[1:], np.inf)

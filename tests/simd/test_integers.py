@@ -256,11 +256,15 @@ def test_misuse_of_integers_is_refused_in_words():
     number = np.zeros(4, "float32")
     with pytest.raises(numba.TypingError, match="/: expected registers of float32 or float64, got"):
         divided(V, x, x.copy())
-    with pytest.raises(numba.TypingError, match=r"\+: .* one type and integer scalars, got .*float"):
+    with pytest.raises(
+        numba.TypingError, match=r"\+: .* one type and integer scalars, got .*float"
+    ):
         added_half(V, x, x.copy())
     with pytest.raises(numba.TypingError, match=r"\+: .* one type and integer scalars, got .*bool"):
         added_truth(V, x, x.copy())
-    with pytest.raises(numba.TypingError, match="exp: expected registers of float32 or float64, go"):
+    with pytest.raises(
+        numba.TypingError, match="exp: expected registers of float32 or float64, go"
+    ):
         exponential(V, x, x.copy())
     with pytest.raises(numba.TypingError, match="&: expected registers of integers, got register"):
         masked_bits(vector("float32", 4), number, number.copy())

@@ -191,7 +191,9 @@ def test_misuse_of_tiles_is_refused_in_words():
         register_of_variable(RAGGED, x, 0)
     with pytest.raises(numba.TypingError, match="tile_get: no register 3, 0 in registers"):
         register_outside(RAGGED, x)
-    with pytest.raises(numba.TypingError, match=r"\+: expected tiles of one type, or one and a rea"):
+    with pytest.raises(
+        numba.TypingError, match=r"\+: expected tiles of one type, or one and a rea"
+    ):
         sum_of_tiles(RAGGED, Tile(FOUR, 2, 2), x, x.copy())
     with pytest.raises(numba.TypingError, match="tile_transpose: expected a square tile of one re"):
         transposed(RAGGED, x, 0, 8, x.copy())

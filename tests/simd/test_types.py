@@ -63,7 +63,9 @@ def test_vector_refuses_other_than_powers_of_two(lanes):
         vector("float32", lanes)
 
 
-@pytest.mark.parametrize(("rows", "vectors"), [(0, 1), (1, 0), (-1, 2), (1.5, 1), (1, 2.0), (True, 1)])
+@pytest.mark.parametrize(
+    ("rows", "vectors"), [(0, 1), (1, 0), (-1, 2), (1.5, 1), (1, 2.0), (True, 1)]
+)
 def test_tile_refuses_to_be_empty(rows, vectors):
     with pytest.raises(ValueError, match=f"^Tile: .* not {rows} and {vectors}$"):
         Tile(FOUR, rows, vectors)

@@ -17,9 +17,9 @@ OPTIONS = [
 
 
 @pytest.fixture(scope="session")
-def built_site(book):
+def built_site(site_build):
     """The folder of the built site, made by the command that readers use."""
-    process, copy = book
+    process, copy = site_build
     status = process.wait(timeout=900)
     said = (copy / "build.log").read_text(encoding="utf-8")
     assert status == 0, said

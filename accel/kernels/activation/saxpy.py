@@ -318,7 +318,9 @@ def _span(a, x, y, out, start, stop):
     first = start
     if stop - start >= PEELED:
         head = elements_to_alignment(V, out, first)
-        store_first(out, first, fma(a, load_first(V, x, first, head), load_first(V, y, first, head)), head)
+        store_first(
+            out, first, fma(a, load_first(V, x, first, head), load_first(V, y, first, head)), head
+        )
         first += head
     whole = first + (stop - first) // V.lanes * V.lanes
     if past_caches(x, 3):

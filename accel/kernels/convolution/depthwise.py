@@ -84,7 +84,13 @@ def depthwise_inputs(side: int, channels: int, dtype: str = "float32", **more) -
     stride, padding = more.get("stride", 1), more.get("padding", 0)
     x, weight, out = shapes.of(side=side, **_sizes(channels, **more))
     weight = (channels, 1, *weight[2:])
-    return normal(x, dtype, seed=1), normal(weight, dtype, seed=2), stride, padding, blank(out, dtype)
+    return (
+        normal(x, dtype, seed=1),
+        normal(weight, dtype, seed=2),
+        stride,
+        padding,
+        blank(out, dtype),
+    )
 
 
 def depthwise_oracle(x, weight, stride, padding, out) -> tuple:
@@ -271,7 +277,9 @@ def depthwise_compiled(x, weight, stride, padding, out):
         for c in range(out.shape[1]):
             for i in range(out.shape[2]):
                 sums = out[b, c, i]
-                for r in range(max(0, padding - i * stride), min(rows, height + padding - i * stride)):
+                for r in range(
+                    max(0, padding - i * stride), min(rows, height + padding - i * stride)
+                ):
                     row = x[b, c, i * stride + r - padding]
                     for s in range(columns):
                         tap, ahead = weight[c, 0, r, s], s - padding
@@ -390,12 +398,32 @@ def planes_of_three(V, x, weight, padding, out, start, stop):
             to = (plane * down + first) * across
             if streams:
                 rows_of_three(
-                    V, pointer(x), source, height, width, padding, taps, pointer(room), 0, first, rows
+                    V,
+                    pointer(x),
+                    source,
+                    height,
+                    width,
+                    padding,
+                    taps,
+                    pointer(room),
+                    0,
+                    first,
+                    rows,
                 )
                 stream(V, room, rows * across, pointer(out), to)
             else:
                 rows_of_three(
-                    V, pointer(x), source, height, width, padding, taps, pointer(out), to, first, rows
+                    V,
+                    pointer(x),
+                    source,
+                    height,
+                    width,
+                    padding,
+                    taps,
+                    pointer(out),
+                    to,
+                    first,
+                    rows,
                 )
     if streams:
         fence()

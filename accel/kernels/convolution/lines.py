@@ -128,7 +128,9 @@ def check(x, weight, stride, padding, out):
     down = max(0, (height + 2 * padding - rows) // stride + 1)
     across = max(0, (width + 2 * padding - columns) // stride + 1)
     if out.shape != (batch, filters, down, across):
-        raise ValueError("conv2d: out must be of shape (batch, filters, places down, places across)")
+        raise ValueError(
+            "conv2d: out must be of shape (batch, filters, places down, places across)"
+        )
 
 
 @jit
@@ -171,7 +173,9 @@ def copy_band(V, x, image, first, band, weight, stride, padding, lines, room):
                     row = (first + q) * stride + i - padding
                     inside = 0 <= row < height
                     begin = (plane + row) * width + j - padding
-                    copy_row(V, source, begin, width, j - padding, stride, inside, to, at, lines.step)
+                    copy_row(
+                        V, source, begin, width, j - padding, stride, inside, to, at, lines.step
+                    )
                     at += lines.step
                 for extra in range(c * lines.plane + (i * lines.phases + j + 1) * lines.phase - at):
                     to[at + extra] = 0

@@ -251,7 +251,9 @@ def conv2d_tiled(x, weight, stride, padding, out):
         return
     wide, narrow = lines.wide_for(x), lines.narrow_for(x)
     for image in range(x.shape[0]):
-        lines.convolve(wide, narrow, x, weight, stride, padding, out, image, np.int64(0), out.shape[2])
+        lines.convolve(
+            wide, narrow, x, weight, stride, padding, out, image, np.int64(0), out.shape[2]
+        )
 
 
 @register(

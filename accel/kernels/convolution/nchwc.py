@@ -305,7 +305,9 @@ def image_nchwc(T, x, weight, stride, padding, out, image, first, stop):
     strip = down * across * outer
     there = Results(pointer(out), image * strips * strip, strip, outer, across, strips * outer)
     window = Window(blocks, weight.shape[2], weight.shape[3], stride)
-    convolve_image(T, here, height, width, window, padding, pointer(weight), there, first, stop, out)
+    convolve_image(
+        T, here, height, width, window, padding, pointer(weight), there, first, stop, out
+    )
 
 
 @register(

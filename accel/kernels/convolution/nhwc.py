@@ -43,7 +43,11 @@ def conv2d_nhwc_inputs(side: int, channels: int, dtype: str = "float32", **more)
 
 def conv2d_nhwc_oracle(x, weight, stride, padding, out) -> tuple:
     """Return the answer in float64, and the error each element may have."""
-    x, weight, out = x.transpose(0, 3, 1, 2), weight.transpose(3, 2, 0, 1), out.transpose(0, 3, 1, 2)
+    x, weight, out = (
+        x.transpose(0, 3, 1, 2),
+        weight.transpose(3, 2, 0, 1),
+        out.transpose(0, 3, 1, 2),
+    )
     expected, error = shapes.answer(x, weight, stride, padding, out.shape)
     return channels_last(expected), channels_last(error)
 
@@ -211,7 +215,9 @@ def conv2d_nhwc_direct(x, weight, stride, padding, out):
         for i in range(out.shape[1]):
             for j in range(out.shape[2]):
                 sums = out[b, i, j]
-                for r in range(max(0, padding - i * stride), min(rows, height + padding - i * stride)):
+                for r in range(
+                    max(0, padding - i * stride), min(rows, height + padding - i * stride)
+                ):
                     low = max(0, padding - j * stride)
                     for s in range(low, min(columns, width + padding - j * stride)):
                         pixel = x[b, i * stride + r - padding, j * stride + s - padding]
@@ -231,7 +237,9 @@ def image_nhwc(T, x, packed, shape, stride, padding, out, image, first, stop):
     to = image * down * across * filters
     there = Results(pointer(out), to, T.columns, filters, across, filters)
     window = Window(1, rows, columns, stride)
-    convolve_image(T, here, height, width, window, padding, pointer(packed), there, first, stop, out)
+    convolve_image(
+        T, here, height, width, window, padding, pointer(packed), there, first, stop, out
+    )
 
 
 @register(
@@ -271,7 +279,9 @@ def conv2d_nhwc_tiled(x, weight, stride, padding, out):
     T = wide_tile_for(x)
     packed = strips_of(T, weight)
     for image in range(x.shape[0]):
-        image_nhwc(T, x, packed, weight.shape, stride, padding, out, image, np.int64(0), out.shape[1])
+        image_nhwc(
+            T, x, packed, weight.shape, stride, padding, out, image, np.int64(0), out.shape[1]
+        )
 
 
 @register(

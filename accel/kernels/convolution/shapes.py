@@ -112,7 +112,13 @@ def check(op: str, x, weight, stride: int, padding: int, out) -> None:
 def inputs(dtype: str, stride: int = 1, padding: int = 0, **sizes) -> tuple:
     """Return ``(x, weight, stride, padding, out)``, channels first."""
     x, weight, out = of(stride=stride, padding=padding, **sizes)
-    return normal(x, dtype, seed=1), normal(weight, dtype, seed=2), stride, padding, blank(out, dtype)
+    return (
+        normal(x, dtype, seed=1),
+        normal(weight, dtype, seed=2),
+        stride,
+        padding,
+        blank(out, dtype),
+    )
 
 
 def answer(x, weight, stride: int, padding: int, out_shape: tuple[int, ...]) -> tuple:

@@ -136,7 +136,11 @@ def three_taps(taps, column):
     """Return the taps of a column, of as many channels as a register holds."""
     step = SINGLE.lanes
     at = column * step
-    return load(SINGLE, taps, at), load(SINGLE, taps, at + 3 * step), load(SINGLE, taps, at + 6 * step)
+    return (
+        load(SINGLE, taps, at),
+        load(SINGLE, taps, at + 3 * step),
+        load(SINGLE, taps, at + 6 * step),
+    )
 
 
 @jit(inline="always")
@@ -285,9 +289,7 @@ def rows_of_pieces(x, u, u_size, padding, out, first, stop, v, v_size, m, m_size
             plane = (g // rows * channels + c) * height * width
             at = c * step + (g - first) * across
             top = 2 * (g % rows) - padding
-            pieces_transformed(
-                source, plane, height, width, top, padding, across, to_v, at, v_size
-            )
+            pieces_transformed(source, plane, height, width, top, padding, across, to_v, at, v_size)
     count = (stop - first) * across
     products(
         T, N, pointer(u), u_size, to_v, v_size, pointer(m), m_size, channels, filters, count, step
