@@ -17,9 +17,33 @@ settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
 
 
-def pytest_collection_modifyitems(items):
-    """Tests of the site come last: the book is built beside the others meanwhile."""
+def pytest_addoption(parser):
+    parser.addoption(
+        "--thorough", action="store_true",
+        help="also what takes long: the site in a browser, every kernel in its second type",
+    )  # fmt: skip
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what takes long unless it is asked for, by the option or by its name.
+
+    Tests of the site come last: the book is built beside the others meanwhile.
+    """
+    named = any("::" in argument for argument in config.args)
+    if not (named or config.getoption("--thorough")):
+        left_out = [item for item in items if _takes_long(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("site") is not None)
+
+
+def _takes_long(item):
+    """Tell whether a test is marked so, or compiles a kernel for more types than float32."""
+    if item.get_closest_marker("site") or item.get_closest_marker("thorough"):
+        return True
+    parameters = item.callspec.id if hasattr(item, "callspec") else ""
+    another_type = "float64" in parameters or "int64" in parameters
+    return item.path.parent.name == "kernels" and another_type
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -383,6 +383,7 @@ def test_tiled_takes_any_shape_in_any_layout_and_writes_inside_out_only(shape, l
     np.testing.assert_array_equal(host, should)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("T", TILES, ids=lambda T: f"{T.rows}x{T.columns}-{T.vector.dtype}")
 def test_tiled_serves_every_width_of_register(T):
     dtype = T.vector.dtype

@@ -19,6 +19,8 @@ import pytest
 import accel
 from accel.kernels.matmul_tiled import host_tile
 
+pytestmark = pytest.mark.thorough
+
 SCRIPT = """
 import gc, json, sys
 import numpy as np
