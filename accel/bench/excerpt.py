@@ -1,6 +1,6 @@
 """A few operations of a run as one experiment of the book, and what its record says.
 
-A whole run of `accel bench` takes a quarter of an hour, a page has seconds. So a page takes
+A whole run of `accel bench` takes many minutes, a page has seconds. So a page takes
 some operations, each at a size in the second cache and at one in memory (or, with much
 arithmetic, as large as it affords), with the rivals that are installed.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from accel.figures.look import FigureError, Look, Picture, present
-from accel.figures.parts import LABEL_SIZE, axes, compact, headline, log_scale
+from accel.figures.parts import LABEL_SIZE, axes, compact, headline, log_scale, round_numbers
 from accel.findings.batching import batches, per_second
 from accel.timing import words
 from accel.timing.records import Record
@@ -36,12 +36,12 @@ def throughput(record: Record, kernel: str, *, alt: str, key: str = "m") -> None
     def draw(figure: Figure, look: Look) -> None:
         palette = look.palette
         ax = axes(figure, left=0.75, right=0.35)
-        log_scale(ax, "x")
-        log_scale(ax, "y")
         color = palette.of(cases[0].instrument(kernel))
         marker = look.marker(cases[0].instrument(kernel))
         times = [case.time_ns(kernel) for case in cases]
         rates = [per_second(case, kernel, key) for case in cases]
+        log_scale(ax, "x", _ticks([time.value / 1e3 for time in times]), look.narrow)
+        log_scale(ax, "y", _ticks([rate.value for rate in rates]))
         ax.plot([t.value / 1e3 for t in times], [r.value for r in rates], color=color)
         for case, time, rate in zip(cases, times, rates, strict=True):
             x, y = time.value / 1e3, rate.value
@@ -56,6 +56,11 @@ def throughput(record: Record, kernel: str, *, alt: str, key: str = "m") -> None
 
     numbers = describe_throughput(record, kernel, key=key)
     present(Picture(f"{record.experiment}-throughput", alt, numbers, draw, 3.6, 3.6))
+
+
+def _ticks(values: list[float]) -> list[float]:
+    """Return round numbers around these values, so that a short axis has some."""
+    return round_numbers(min(values) / 2, 2 * max(values))
 
 
 def describe_throughput(record: Record, kernel: str, *, key: str = "m") -> str:

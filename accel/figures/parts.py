@@ -70,7 +70,7 @@ def compact(value: float) -> str:
     for scale, unit in ((1_000_000, "M"), (1_000, "k")):
         if value >= scale and value % scale == 0:
             return f"{value // scale:.0f}{words.NO_BREAK}{unit}"
-    return f"{value:g}"
+    return f"{value:g}" if value < 1_000_000 else f"{value:,.0f}"
 
 
 def wrapped(step: str, narrow: bool) -> str:

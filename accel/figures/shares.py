@@ -72,7 +72,7 @@ def _row(ax: Axes, look: Look, y: int, case: CaseView, share, roof: str) -> None
     ax.plot([share.value], [y], color=color, marker=marker, linestyle="none", markersize=6.5,
             markeredgewidth=1.5, markerfacecolor=color if case.stable else palette.background)  # fmt: skip
     ax.annotate(
-        percent(share.value), (1, y), xytext=(14, 0), va="center", size=LABEL_SIZE,
+        percent(share.value), (max(1, share.high), y), xytext=(9, 0), va="center", size=LABEL_SIZE,
         textcoords="offset points", color=palette.ink, annotation_clip=False,
     )  # fmt: skip
 

@@ -48,8 +48,11 @@ def tiles(record: Record, *, alt: str, peak: Interval, registers: int | None, **
         ax.xaxis.set_ticks(ticks, [compact(tick) for tick in ticks])
         ax.set_ylim(0, 1.18 * max(peak.high, *(case.gflops(kernel).high for kernel in shown)))
         _model(ax, look, case, peak, counts[-1])
-        for place, kernel in enumerate(shown):
-            _point(ax, look, case, kernel, registers, place)
+        for kernel in shown:
+            _point(ax, look, case, kernel, registers)
+        for count in counts:
+            same = [kernel for kernel in shown if shape_of(kernel).accumulators == count]
+            _names(ax, look, case, count, same)
         headline(ax, "GFLOP/s, more is better", palette)
         ax.set_xlabel(
             "sums under way" if look.narrow else "sums under way (rows × registers per row)"
@@ -71,7 +74,7 @@ def _model(ax: Axes, look: Look, case: CaseView, peak: Interval, last: int) -> N
                 ha="right", size=LABEL_SIZE, color=palette.muted)  # fmt: skip
 
 
-def _point(ax: Axes, look: Look, case: CaseView, kernel: str, registers, place: int) -> None:
+def _point(ax: Axes, look: Look, case: CaseView, kernel: str, registers) -> None:
     palette, shape, rate = look.palette, shape_of(kernel), case.gflops(kernel)
     color = palette.of(case.instrument(kernel))
     fits = registers is None or shape.registers <= registers
@@ -79,11 +82,15 @@ def _point(ax: Axes, look: Look, case: CaseView, kernel: str, registers, place: 
     ax.plot([shape.accumulators], [rate.value], marker=look.marker(case.instrument(kernel)),
             color=color, linestyle="none", markeredgewidth=1.5, zorder=4,
             markerfacecolor=color if fits else palette.background)  # fmt: skip
-    # Tiles of as many sums stand above each other: their names take turns below.
-    drop = -13 - (11 if place % 2 else 0)
-    ax.annotate(shape.name, (shape.accumulators, rate.value), xytext=(0, drop), ha="center",
-                textcoords="offset points", size=LABEL_SIZE - 1, color=palette.ink,
-                va="top")  # fmt: skip
+
+
+def _names(ax: Axes, look: Look, case: CaseView, count: int, tiles: list[str]) -> None:
+    """Name the tiles of as many sums, fastest first, below the lowest of them."""
+    ordered = sorted(tiles, key=lambda kernel: -case.gflops(kernel).value)
+    lowest = case.gflops(ordered[-1]).low
+    ax.annotate("\n".join(shape_of(kernel).name for kernel in ordered), (count, lowest),
+                xytext=(0, -4), ha="center", va="top", textcoords="offset points",
+                size=LABEL_SIZE - 1, color=look.palette.ink, linespacing=1.05)  # fmt: skip
 
 
 def describe_tiles(record: Record, *, peak: Interval, registers: int | None, **where) -> str:

@@ -60,9 +60,9 @@ def passes_table(
             "–" if touched is None else duration(each / touched),
             times(case.speedup(kernel)),
         ])  # fmt: skip
-    headers = ["Step", "Accesses per element", "Arrays made", "Time per element",
-               "Time per access", f"Speed over `{case.baseline}`"]  # fmt: skip
-    return Table(f"Passes counted, and time, at {case.label}", headers, rows)
+    headers = ["Step", "Accesses each", "Arrays made", "Time each", "Time per access",
+               f"Speed over `{case.baseline}`"]  # fmt: skip
+    return Table(f"Passes counted, and time, for each element at {case.label}", headers, rows)
 
 
 def passes_sentence(

@@ -36,11 +36,10 @@ shapes = [step.name for step in kernels.ladder("panels", tag="sweep")]
 registers.shapes_table(shapes, under_way, there_are)
 
 # %%
-# The first column with a limit is the number of sums: too few, and multiply-adds
-# wait for each other. The last is the number of registers: too many, and some sums
-# are stored and loaded again at every step, which is where we came from. Between
-# the two, a square is better than a strip, since it uses more often what it loads.
-# Choose one from the table before you read on.
+# Two columns set limits. Too few sums, and multiply-adds wait for each other. Too many
+# registers, and some sums are stored and loaded again at every step, which is where
+# we came from. Between the two, a square is better than a strip, since it uses more
+# often what it loads. Choose one from the table before you read on.
 #
 # One rectangle after another
 # ---------------------------

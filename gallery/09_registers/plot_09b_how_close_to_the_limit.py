@@ -103,8 +103,8 @@ figures.shares(
 #
 # ``accel bench --peers`` measures every operation of this library, at four places in
 # memory and at awkward shapes, against every library of the table that is installed, with
-# errors beside the times and the time of a first call. It takes a quarter of an hour in its
-# quick profile:
+# errors beside the times and the time of a first call. It takes many times as long as this
+# page:
 #
 # .. code-block:: console
 #

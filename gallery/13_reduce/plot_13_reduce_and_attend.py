@@ -75,7 +75,7 @@ tradeoff.digits_table(summing.cases[0], digits)
 # ----------------------------------
 #
 # Attention weighs the rows of a matrix :math:`V` by the softmax of scores,
-# :math:`O = \\mathrm{softmax}(Q K^T / \\sqrt d)\\, V`. Written as it stands it makes the matrix of all
+# :math:`O = \mathrm{softmax}(Q K^T / \sqrt d)\, V`. Written as it stands it makes the matrix of all
 # scores: for a sequence of length :math:`n` that is :math:`n^2` numbers, which are
 # written, read for their maximum, read for their sum, divided, and read once more.
 #
