@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from accel.kernels.augment import MEAN, STD
+from accel.kernels.augmentation.normalise import MEAN, STD
 from accel.ops.arguments import array, delivered, kernel_for, room
 
 

@@ -235,7 +235,7 @@ def _layer(x: np.ndarray, weight: np.ndarray, bias, activation: str | None, y: n
     elif bias is None:
         kernel_for(_LAYERS[activation], x.dtype)(x, weight, y)
     else:
-        from accel.kernels.matmul_batches import run
-        from accel.kernels.matmul_registers import BIAS
+        from accel.kernels.matmul.drivers import run
+        from accel.kernels.matmul.registers import BIAS
 
         run("linear", x[None], weight.T[None], y[None], bias=bias, kind=BIAS, parallel=True)

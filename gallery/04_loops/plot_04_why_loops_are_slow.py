@@ -19,8 +19,8 @@ guessed, since the interpreter's work lies open:
 
 from accel import figures, kernels
 from accel.findings import interpreted, loops, waterfall
-from accel.kernels.matmul_layers import same_numbers
-from accel.kernels.matmul_tiled import host_tile
+from accel.kernels.matmul.layers import same_numbers
+from accel.kernels.matmul.blocks import host_tile
 from accel.timing import Case, machine, measure
 from accel.timing import profile, report, roofs
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import augment, ladder, operation
+from accel.kernels import ladder, operation
+from accel.kernels.augmentation import normalise
 
 STEPS = [pytest.param(step, id=step.name) for step in ladder("normalise_image", tag="ladder")]
 FAST = [param for param in STEPS if param.values[0].instrument != "interpreter"]
@@ -69,7 +70,7 @@ def test_width_defaults_to_the_side():
 def test_rows_refuse_an_output_that_is_not_contiguous():
     image, mean, std, out = operation("normalise_image").inputs(side=4)
     with pytest.raises(ValueError, match="out must be contiguous"):
-        augment.normalise_image_rows(image, mean, std, np.asfortranarray(out))
+        normalise.normalise_image_rows(image, mean, std, np.asfortranarray(out))
 
 
 @pytest.mark.parametrize(
@@ -83,13 +84,13 @@ def test_rows_refuse_an_output_that_is_not_contiguous():
 def test_compiled_refuses_shapes_that_do_not_fit(image, constants, out, message):
     numbers = np.ones(constants, "float32")
     with pytest.raises(ValueError, match=message):
-        augment.normalise_image_compiled(
+        normalise.normalise_image_compiled(
             np.zeros(image, np.uint8), numbers, numbers, np.zeros(out, "float32")
         )
 
 
 def test_compiler_finds_vector_instructions_in_the_loop_over_a_row():
     image, numbers, out = numba.uint8[:, :, ::1], numba.float32[::1], numba.float32[:, :, ::1]
-    plain = augment.normalise_image_compiled.py_func
+    plain = normalise.normalise_image_compiled.py_func
     fresh = numba.njit([(image, numbers, numbers, out)])(plain)
     assert re.search(r"uitofp <\d+ x i8>", fresh.inspect_llvm(fresh.signatures[0]))

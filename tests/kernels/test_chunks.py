@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from accel.kernels import check, ladder, operation
-from accel.kernels.chunks import gelu_in_chunks
+from accel.kernels.activation.chunks import gelu_in_chunks
 
 STEPS = [pytest.param(step, id=step.name) for step in ladder("gelu", tag="chunks")]
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import check, kernel, ladder, matmul, matmul_tiled, operation
+from accel.kernels import check, kernel, ladder, matmul, operation
+from accel.kernels.matmul import blocks
 from accel.simd import Tile, vector
 
 STEPS = [
@@ -24,7 +25,7 @@ OURS = [step for step in ON_ARRAYS if step.name not in ("blas", "numpy_int64")] 
 COMPILED = [step for step in OURS if step.instrument == "compiled"]
 DTYPES = ("float32", "float64")
 NUMBERS = (*DTYPES, "int64")
-ROWS, COLUMNS = matmul_tiled._ROWS, matmul_tiled._COLUMNS
+ROWS, COLUMNS = blocks._ROWS, blocks._COLUMNS
 
 #: A tile for each width of register; the narrower ones divide little.
 TILES = [
@@ -66,7 +67,7 @@ def placed(values, layout):
 
 def depth(dtype):
     """Depth of a block, in elements."""
-    return matmul_tiled._DEPTH_BYTES // np.dtype(dtype).itemsize
+    return blocks._DEPTH_BYTES // np.dtype(dtype).itemsize
 
 
 def whole_numbers(m, k, n, dtype):
@@ -306,7 +307,7 @@ def test_sweep_offers_blocks_by_names_that_a_worker_imports():
     steps = ladder("matmul", tag="sweep")
     blocks = [int(step.name.removeprefix("blocked_")) for step in steps]
     assert blocks == sorted(blocks)
-    assert [step.target for step in steps] == [f"accel.kernels.matmul:{s.name}" for s in steps]
+    assert [step.target for step in steps] == [f"accel.kernels.matmul.loops:{s.name}" for s in steps]
 
 
 @pytest.mark.parametrize(("dtype", "packed"), [("float32", "ps"), ("float64", "pd")])
@@ -326,7 +327,7 @@ def test_inner_loop_is_multiply_adds_on_vector_registers(name, dtype, packed):
 def shapes(dtype):
     """Return shapes on both sides of each border that blocks and tiles draw."""
     deep = depth(dtype)
-    in_place = matmul_tiled._SMALL_BYTES // np.dtype(dtype).itemsize
+    in_place = blocks._SMALL_BYTES // np.dtype(dtype).itemsize
     k = deep // 2 + 1
     return [
         *itertools.product((0, 1, 31), repeat=3),
@@ -343,9 +344,9 @@ def shapes(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_shapes_lie_on_both_sides_of_the_limit_of_what_is_read_in_place(dtype):
     sizes = [(m + n) * k * np.dtype(dtype).itemsize for m, k, n in shapes(dtype)]
-    small = [size for size in sizes if size <= matmul_tiled._SMALL_BYTES]
-    assert max(small) > 0.99 * matmul_tiled._SMALL_BYTES
-    assert min(set(sizes) - set(small)) < 1.01 * matmul_tiled._SMALL_BYTES
+    small = [size for size in sizes if size <= blocks._SMALL_BYTES]
+    assert max(small) > 0.99 * blocks._SMALL_BYTES
+    assert min(set(sizes) - set(small)) < 1.01 * blocks._SMALL_BYTES
 
 
 @pytest.mark.parametrize("dtype", NUMBERS)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import accel
-from accel.kernels.matmul_tiled import host_tile
+from accel.kernels.matmul.blocks import host_tile
 
 pytestmark = pytest.mark.thorough
 
@@ -25,7 +25,8 @@ SCRIPT = """
 import gc, json, sys
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from accel.kernels import kernel, matmul, matmul_tiled
+from accel.kernels import kernel, matmul
+from accel.kernels.matmul import blocks
 from accel.simd import Tile, cache_problem, vector
 
 def ours():
@@ -38,7 +39,7 @@ for name in names:
     for dtype in ("float32", "float64"):
         a, b, out = matmul.inputs(n=40, dtype=dtype)
         kernel("matmul", name).function(a, b, out)
-        tiles[dtype] = matmul_tiled.host_tile(np.dtype(dtype))
+        tiles[dtype] = blocks.host_tile(np.dtype(dtype))
 if "tiled" in names:
     a, b, out = matmul.inputs(n=40)
     matmul.tiled(a, b, out, tiles["narrow"])
@@ -51,7 +52,7 @@ answer = {
     "problem": cache_problem(),
 }
 if "show" in sys.argv:
-    code = {key: matmul_tiled.product(tile) for key, tile in tiles.items()}
+    code = {key: blocks.product(tile) for key, tile in tiles.items()}
     answer["code"] = {key: "".join(each.inspect_asm().values()) for key, each in code.items()}
 print(json.dumps(answer))
 """

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import check, kernel, ladder, matmul_batches, operation
-from accel.kernels.matmul_registers import BIAS, GELU, NOTHING, RELU
-from accel.kernels.matmul_tiled import host_tile
+from accel.kernels import check, kernel, ladder, operation
+from accel.kernels.matmul import drivers
+from accel.kernels.matmul.blocks import host_tile
+from accel.kernels.matmul.registers import BIAS, GELU, NOTHING, RELU
 
 NAMES = ("matmul_nt", "matmul_batched", "linear_relu", "linear_gelu")
 LAYERS = ("linear_relu", "linear_gelu")
@@ -108,7 +109,7 @@ def test_stacks_read_and_write_inside_their_arrays_only(shape, dtype, kind, turn
         expected = (
             0.5 * expected * (1 + np.tanh(np.sqrt(2 / np.pi) * (expected + 0.044715 * expected**3)))
         )
-    matmul_batches.run("stack", a, b, out, bias=bias, kind=kind)
+    drivers.run("stack", a, b, out, bias=bias, kind=kind)
     np.testing.assert_allclose(out, expected, rtol=1e-6, atol=2e-5)
     out[...] = np.nan
     assert np.isnan(host).all()
@@ -137,11 +138,11 @@ def test_shares_of_a_stack_have_their_part_of_the_bias(kind):
     a, b, out = arrays
     bias = np.linspace(-1, 1, 150, dtype="float32")
     tile = host_tile(out.dtype)
-    cuts = matmul_batches.partition(3, 70, 150, tile, 12)
+    cuts = drivers.partition(3, 70, 150, tile, 12)
     assert len(cuts) == 12
-    assert matmul_batches.shared(tile)(a, b, bias, out, kind, cuts)
+    assert drivers.shared(tile)(a, b, bias, out, kind, cuts)
     alone = np.empty_like(out)
-    matmul_batches.run("stack", a, b, alone, bias=bias, kind=kind)
+    drivers.run("stack", a, b, alone, bias=bias, kind=kind)
     np.testing.assert_array_equal(out, alone)
 
 
@@ -149,13 +150,13 @@ def test_stacks_refuse_what_is_not_aligned_or_no_stack():
     a, b, out = operation("matmul_batched").inputs(batch=2, n=4)
     odd = np.frombuffer(b"\0" + a.tobytes(), "u1")[1:].view("f4").reshape(a.shape)
     with pytest.raises(ValueError, match="stack: expected a .* aligned to their elements"):
-        matmul_batches.run("stack", odd, b, out)
+        drivers.run("stack", odd, b, out)
     with pytest.raises(ValueError, match="stack: expected a "):
-        matmul_batches.run("stack", a[0], b[0], out[0])
+        drivers.run("stack", a[0], b[0], out[0])
     with pytest.raises(ValueError, match="stack: expected arrays of one dtype, got b of list"):
-        matmul_batches.run("stack", a, b.tolist(), out)
+        drivers.run("stack", a, b.tolist(), out)
     with pytest.raises(ValueError, match="float32, float64 or int64, got dtype"):
-        matmul_batches.run("stack", *(np.zeros((2, 4, 4), "int32") for _ in range(3)))
+        drivers.run("stack", *(np.zeros((2, 4, 4), "int32") for _ in range(3)))
 
 
 # The operations

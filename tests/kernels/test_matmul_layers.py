@@ -14,15 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import (
-    kernel,
-    ladder,
-    matmul,
-    matmul_batches,
-    matmul_layers,
-    operation,
-)
-from accel.kernels.matmul_tiled import host_tile
+from accel.kernels import kernel, ladder, matmul, operation
+from accel.kernels.matmul import drivers, layers
+from accel.kernels.matmul.blocks import host_tile
 from accel.timing.isolate import environment, resolve
 
 ON_X86 = llvmlite.binding.get_default_triple().startswith("x86_64")
@@ -76,7 +70,7 @@ def test_vectors_are_forbidden_to_the_kernel_alone():
 
 
 def test_the_sum_of_a_map_runs_no_loop_of_bytecode_over_the_terms():
-    code = matmul_layers.lists_sum.__code__
+    code = layers.lists_sum.__code__
     nested = [constant for constant in code.co_consts if hasattr(constant, "co_names")]
     names = {name for each in (code, *nested) for name in each.co_names}
     assert {"sum", "map"} <= names
@@ -90,7 +84,7 @@ def test_these_steps_stay_out_of_the_ladder_of_other_pages():
 
 def test_lists_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"^matmul\.lists_sum: expected a \(m, k\), .* lengths"):
-        matmul_layers.lists_sum([[1.0, 2.0]], [[1.0]], [[0.0]])
+        layers.lists_sum([[1.0, 2.0]], [[1.0]], [[0.0]])
 
 
 # Shares
@@ -101,7 +95,7 @@ def test_lists_that_do_not_fit_are_refused():
 )  # fmt: skip
 def test_shares_cover_everything_once_and_are_cut_between_tiles(batch, m, n, threads):
     tile = host_tile(np.dtype("float32"))
-    shares = matmul_batches.partition(batch, m, n, tile, threads)
+    shares = drivers.partition(batch, m, n, tile, threads)
     assert len(shares) <= max(threads, batch)
     covered = sum((j - i) * (s - r) * (d - c) for i, j, r, s, c, d in shares.tolist())
     assert covered == batch * m * n
@@ -110,16 +104,16 @@ def test_shares_cover_everything_once_and_are_cut_between_tiles(batch, m, n, thr
 
 
 def test_shares_are_equal_to_within_a_tile():
-    assert matmul_batches.cut(100, 8, 3) == [0, 32, 64, 100]
-    assert matmul_batches.cut(9, 8, 5) == [0, 8, 9]
-    assert matmul_batches.cut(0, 8, 5) == [0, 0]
+    assert drivers.cut(100, 8, 3) == [0, 32, 64, 100]
+    assert drivers.cut(9, 8, 5) == [0, 8, 9]
+    assert drivers.cut(0, 8, 5) == [0, 0]
 
 
 def test_a_grid_of_shares_is_as_square_as_the_number_of_threads_allows():
     tile = host_tile(np.dtype("float32"))
-    shares = matmul_batches.partition(1, 4096, 4096, tile, 16)
+    shares = drivers.partition(1, 4096, 4096, tile, 16)
     assert {(s - r, d - c) for _, _, r, s, c, d in shares.tolist()} == {(1024, 1024)}
-    flat = matmul_batches.partition(1, 8, 4096, tile, 2)
+    flat = drivers.partition(1, 8, 4096, tile, 2)
     assert flat.tolist() == [[0, 1, 0, 8, 0, 2048], [0, 1, 0, 8, 2048, 4096]]
 
 
@@ -132,7 +126,7 @@ def test_any_number_of_threads_gives_the_same_product(threads, shape, dtype, cou
     threads(count)
     a, b = factors(*shape, dtype)
     out = np.full((shape[0], shape[2]), np.nan, dtype)
-    matmul_layers.tiled_threads(a, b, out)
+    matmul.tiled_threads(a, b, out)
     np.testing.assert_array_equal(out, a @ b)
 
 
@@ -141,9 +135,9 @@ def test_shares_may_be_more_than_there_are_cores(dtype):
     a, b = factors(45, 6, 70, dtype)
     out = np.full((45, 70), np.nan, dtype)
     tile = host_tile(np.dtype(dtype))
-    cuts = matmul_batches.partition(1, 45, 70, tile, 7)
-    bias = matmul_batches.no_bias(out.dtype)
-    assert matmul_batches.shared(tile)(a[None], b[None], bias, out[None], 0, cuts)
+    cuts = drivers.partition(1, 45, 70, tile, 7)
+    bias = drivers.no_bias(out.dtype)
+    assert drivers.shared(tile)(a[None], b[None], bias, out[None], 0, cuts)
     np.testing.assert_array_equal(out, a @ b)
 
 
@@ -151,7 +145,7 @@ def test_large_shares_that_pack_their_blocks_agree_with_the_oracle(threads):
     arguments = operation("matmul").inputs(n=531, m=1031, k=517)
     expected, tolerance = operation("matmul").oracle(*arguments)
     threads(min(2, numba.config.NUMBA_NUM_THREADS))
-    matmul_layers.tiled_threads(*arguments)
+    matmul.tiled_threads(*arguments)
     assert not difference(arguments[-1], expected, tolerance)
 
 
@@ -160,7 +154,7 @@ def test_arrays_that_are_not_aligned_are_refused_by_name(odd):
     arrays = {name: np.ones((8, 8), "float32") for name in ("a", "b", "out")}
     arrays[odd] = np.zeros(257, "uint8")[1:].view("float32").reshape(8, 8)
     with pytest.raises(ValueError, match=r"^matmul\.tiled\w*: .*aligned"):
-        matmul_layers.tiled_threads(*arrays.values())
+        matmul.tiled_threads(*arrays.values())
 
 
 def test_a_worker_s_environment_gives_numba_the_threads_of_the_protocol():
@@ -182,7 +176,7 @@ def test_a_worker_s_environment_gives_numba_the_threads_of_the_protocol():
 
 
 def test_integers_and_floating_point_give_the_same_numbers():
-    described = matmul_layers.same_numbers(31)
+    described = layers.same_numbers(31)
     assert json.loads(json.dumps(described)) == described
     arguments = resolve(described["inputs"])(**described["parameters"])
     expected, tolerance = resolve(described["oracle"])(*arguments)
@@ -198,6 +192,6 @@ def test_integers_and_floating_point_give_the_same_numbers():
 
 
 def test_the_products_of_whole_numbers_are_exact():
-    a, b, out = matmul_layers.whole_numbers(64)
+    a, b, out = layers.whole_numbers(64)
     matmul.blas(a, b, out)
     np.testing.assert_array_equal(out, a.astype("int64") @ b.astype("int64"))

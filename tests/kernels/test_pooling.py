@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import check, ladder, operation, pooling
+from accel.kernels import check, ladder, operation
+from accel.kernels.convolution import pooling
 
 NAMES = ("max_pool2d", "avg_pool2d")
 ALL = [pytest.param(step, id=f"{name}.{step.name}") for name in NAMES for step in ladder(name)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
-from accel.kernels.products import matvec_compiled, matvec_vector
+from accel.kernels.matmul.matvec import matvec_compiled, matvec_vector
 from accel.timing.counting import count
 from accel.timing.memory import account
 

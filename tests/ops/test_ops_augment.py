@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import accel
-from accel.kernels.augment import MEAN, STD
+from accel.kernels.augmentation.normalise import MEAN, STD
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (9, 8, 3), dtype=np.uint8)
 NORMAL = (IMAGE / 255.0 - MEAN) / STD

@@ -34,7 +34,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from accel.kernels.matmul_tiled import host_tile
+from accel.kernels.matmul.blocks import host_tile
 from accel.simd import (
     Tile,
     jit,

@@ -31,7 +31,7 @@ import numpy as np
 from numba.extending import overload
 
 from accel.kernels.convolution.lines import BAND_BYTES, SUMMED, aligned
-from accel.kernels.matmul_tiled import host_tile
+from accel.kernels.matmul.blocks import host_tile
 from accel.simd import (
     Tile,
     jit,

@@ -25,7 +25,7 @@ Three facts fix the shape of the code.
 
 Where both operands are small they stay in cache anyway, and tiles read them where they
 are; so is an operand that few tiles read. Only a ragged edge of `b` is then packed. At the
-edges of `out` tiles are smaller: `accel.kernels.matmul_registers`. One compiled function
+edges of `out` tiles are smaller: `accel.kernels.matmul.registers`. One compiled function
 serves arrays of every layout: it works on pointers and strides.
 
 Source
@@ -46,15 +46,15 @@ import numba
 import numpy as np
 from numba import types
 
-from accel.kernels.matmul_packing import pack
-from accel.kernels.matmul_registers import (
+from accel.kernels.matmul.packing import pack
+from accel.kernels.matmul.registers import (
     NOTHING,
     Finish,
     family_of,
     finish_rows,
     strips,
 )
-from accel.kernels.matmul_vectors import (
+from accel.kernels.matmul.vectors import (
     Matrix,
     dots,
     empty,

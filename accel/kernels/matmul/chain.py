@@ -5,7 +5,7 @@ A product of matrices may be bracketed in any way. Multiplying from the left,
 ``A (B (C x))`` takes ``6 n**2``. This is how ``O(n**3)`` becomes ``O(n**2)``: not by a
 faster product of matrices, but by never making one.
 
-`accel.kernels.orders` says what an order is, what it costs, and which is the cheapest;
+`accel.kernels.matmul.orders` says what an order is, what it costs, and which is the cheapest;
 `work` counts what each step does.
 
 Source
@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from accel.kernels.inputs import blank, normal
-from accel.kernels.orders import best_order, cost_of, left_order
+from accel.kernels.matmul.orders import best_order, cost_of, left_order
 from accel.kernels.registry import Operation, register, register_operation
 
 #: Sides of each shape of chain: matrix i has ``sides[i]`` rows and ``sides[i + 1]`` columns.

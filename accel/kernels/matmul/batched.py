@@ -13,7 +13,7 @@ import numpy as np
 
 from accel.kernels import matmul
 from accel.kernels.inputs import blank, normal
-from accel.kernels.matmul_batches import attempted, run
+from accel.kernels.matmul.drivers import attempted, run
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
 

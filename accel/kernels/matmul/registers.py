@@ -6,7 +6,7 @@ is a family of tiles: narrower ones of one register and of half a register, lowe
 four, two and one rows. Rows come out even; columns are left over in the last half register
 only, and in the corner, where lower tiles have their full width.
 
-All work on pointers and strides and check nothing: `accel.kernels.matmul_tiled` does.
+All work on pointers and strides and check nothing: `accel.kernels.matmul.blocks` does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from numba.extending import overload
 
-from accel.kernels.matmul_vectors import Matrix, part
+from accel.kernels.matmul.vectors import Matrix, part
 from accel.simd import (
     Tile,
     exp,

@@ -15,12 +15,11 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from accel.kernels import matmul
 from accel.kernels.inputs import blank
-from accel.kernels.matmul import NUMBERS, as_lists, compiled
-from accel.kernels.matmul_batches import no_bias, partition, shared, threads_for
-from accel.kernels.matmul_registers import NOTHING
-from accel.kernels.matmul_tiled import host_tile
+from accel.kernels.matmul import blas  # noqa: F401  (the steps below this one)
+from accel.kernels.matmul.interpreter import as_lists, check_lists
+from accel.kernels.matmul.loops import compiled
+from accel.kernels.matmul.operation import NUMBERS, inputs
 from accel.kernels.registry import case, register, target_of
 
 # ---------------------------------------------------------------------------
@@ -58,7 +57,7 @@ def lists_sum(a, b, out):
     ``2 m n k`` FLOPs, ``m n k`` new objects, and ``k n`` references copied to make
     columns.
     """
-    matmul._check_lists("lists_sum", a, b, out)
+    check_lists("lists_sum", a, b, out)
     columns = list(zip(*b, strict=True)) or [()] * (len(out[0]) if out else 0)
     for row, sums in zip(a, out, strict=True):
         sums[:] = [sum(map(mul, row, column)) for column in columns]
@@ -173,64 +172,6 @@ def ikj_scalar(a, b, out):
 
 
 # ---------------------------------------------------------------------------
-# Cores
-# ---------------------------------------------------------------------------
-
-
-@register(
-    "matmul",
-    instrument="compiled",
-    story="a rectangle of out for each core: removes the idle ones",
-    dtypes=NUMBERS,
-    tags=("layers", "threads"),
-)
-def tiled_threads(a, b, out):
-    """Multiply one rectangle of `out` on each core, with the register tile of `tiled`.
-
-    Removes idle cores: rectangles of `out` depend on nothing of each other. What it leaves:
-    threads that must be woken and waited for, which small matrices do not repay and are
-    spared, and one last cache and one memory for all of them.
-
-    As many threads take part as Numba has: ``NUMBA_NUM_THREADS``, or
-    ``numba.set_num_threads``. Where Numba runs its own workqueue, which is the case if
-    it finds neither OpenMP nor TBB, call this from one thread at a time.
-
-    Parameters
-    ----------
-    a, b, out : ndarray of float32, float64 or int64, of shapes (m, k), (k, n) and (m, n)
-        `out` is overwritten.
-
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes do not fit, arrays are not aligned to their elements, or
-        `out` overlaps an operand.
-
-    Cost
-    ----
-    ``2 m n k`` FLOPs. Each thread packs what it needs of the operands for itself; buffers of
-    at most 4.4 MiB each.
-    """
-    if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
-        matmul._check_shapes("tiled_threads", a, b, out)
-    m, n = a.shape[:1], b.shape[1:]
-    threads = threads_for(2 * a.size * (n[0] if n else 1), thin=m == (1,) or n == (1,))
-    if threads == 1 and matmul.done_in_tiles("tiled_threads", a, b, out):
-        return
-    matmul._check("tiled_threads", a, b, out)
-    matmul._require("tiled_threads", a.dtype, matmul.NUMBERS)
-    matmul._check_writable("tiled_threads", out)
-    tile = host_tile(a.dtype)
-    cuts = partition(1, *out.shape, tile, threads)
-    if not shared(tile)(a[None], b[None], no_bias(a.dtype), out[None], NOTHING, cuts):
-        odd = [name for name, x in (("a", a), ("b", b), ("out", out)) if not x.flags.aligned]
-        raise ValueError(
-            f"matmul.tiled_threads: expected arrays aligned to their elements, got "
-            f"{' and '.join(odd)} that is not; pass a copy"
-        )
-
-
-# ---------------------------------------------------------------------------
 # The same numbers as integers
 # ---------------------------------------------------------------------------
 
@@ -241,7 +182,7 @@ def whole_numbers(n: int, dtype: str = "float64") -> tuple[np.ndarray, np.ndarra
     Their products are the same numbers in every type that the kernels take, so that
     integers and floating point can compete on one problem.
     """
-    a, b, _ = matmul.inputs(n, dtype="int64")
+    a, b, _ = inputs(n, dtype="int64")
     return a.astype(dtype), b.astype(dtype), blank((n, n), dtype)
 
 

@@ -21,9 +21,9 @@ import numpy as np
 
 from accel.kernels.activation import lists, register_for
 from accel.kernels.inputs import blank, normal
-from accel.kernels.matmul_batches import run
-from accel.kernels.matmul_tiled import matrix
-from accel.kernels.matmul_vectors import Matrix, dots, sums, transposed
+from accel.kernels.matmul.blocks import matrix
+from accel.kernels.matmul.drivers import run
+from accel.kernels.matmul.vectors import Matrix, dots, sums, transposed
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit, pointer
 

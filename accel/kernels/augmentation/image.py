@@ -13,7 +13,7 @@ Source
 ------
 Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural
 Networks", *NIPS* (2012), section 4.1: crops and horizontal reflections. Mean and deviation
-are those of `accel.kernels.augment`.
+are those of `accel.kernels.augmentation.normalise`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import math
 import numpy as np
 from numba import prange
 
-from accel.kernels.augment import MEAN, STD
+from accel.kernels.augmentation.normalise import MEAN, STD
 from accel.kernels.inputs import blank
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit

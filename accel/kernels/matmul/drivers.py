@@ -1,6 +1,6 @@
 """Many products in one call, on one core or on all, and what is done to sums on the way out.
 
-Two entries to the blocks of `accel.kernels.matmul_tiled`. `many` multiplies a stack of
+Two entries to the blocks of `accel.kernels.matmul.blocks`. `many` multiplies a stack of
 matrices and applies an epilogue. `shared` does the same with each core at a rectangle of
 `out` of its own, which `partition` cuts.
 """
@@ -15,9 +15,9 @@ import numba
 import numpy as np
 from numba import types
 
-from accel.kernels.matmul_registers import NOTHING, Finish, family_of
-from accel.kernels.matmul_tiled import host_tile, multiply
-from accel.kernels.matmul_vectors import Matrix
+from accel.kernels.matmul.blocks import host_tile, multiply
+from accel.kernels.matmul.registers import NOTHING, Finish, family_of
+from accel.kernels.matmul.vectors import Matrix
 from accel.simd import Tile, jit, pointer
 
 #: Element types there is code for.
@@ -96,7 +96,7 @@ def many(tile: Tile) -> Callable[..., bool]:
 
     f returns False, and has done nothing, if shapes do not agree or an array is not aligned.
     So it does if `out` may overlap another array. `kind` is one of
-    `accel.kernels.matmul_registers`; `bias` is read unless that is `NOTHING`.
+    `accel.kernels.matmul.registers`; `bias` is read unless that is `NOTHING`.
     """
     family = family_of(tile)
 
@@ -198,7 +198,7 @@ def run(kernel: str, a, b, out, *, bias=None, kind: int = NOTHING, parallel: boo
     bias : ndarray, shape (n,), optional
         Contiguous. Read if there is a `kind`.
     kind : int
-        `NOTHING`, `BIAS`, `RELU` or `GELU` of `accel.kernels.matmul_registers`.
+        `NOTHING`, `BIAS`, `RELU` or `GELU` of `accel.kernels.matmul.registers`.
     parallel : bool
         Whether to use all of Numba's threads, where that pays.
 

@@ -8,7 +8,7 @@ them keep their sums in memory. Two after them, for operands that do not fit, co
 strip of `b` together before the tiles meet it.
 
 Sizes are whole numbers of tiles: `m` a multiple of 24 rows, `n` of 64 columns. What ragged edges
-take is the subject of `accel.kernels.matmul_tiled`, which this takes apart.
+take is the subject of `accel.kernels.matmul.blocks`, which this takes apart.
 
 Source
 ------

@@ -1,0 +1,1 @@
+"""Preparing images for training: `normalise` scales them, `image` also crops and mirrors them."""
