@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from accel.agreement import difference
-from accel.timing import clock, machine, memory, order, sample
+from accel.timing import clock, machine, memory, order, rest, sample
 from accel.timing.isolate import resolve
 
 #: Letters of an error that are passed on: compilers write pages.
@@ -53,6 +53,15 @@ class Competitor:
     def restore(self) -> None:
         """Put back the arguments that the kernel changes."""
         sample.restore(self.arguments, self.pristine)
+
+    def step_up(self, protocol: Mapping[str, Any]) -> None:
+        """Make ready for a turn: with several threads, let others' sleep and wake one's own.
+
+        A warm-up curve, which has no shortest sample, must show its calls as they come.
+        """
+        if protocol["threads"] > 1 and protocol["min_sample_ns"]:
+            rest.wait_for_rest()
+            self.sample(1)
 
 
 class Board:
@@ -157,6 +166,7 @@ def settle(
         tools["board"].note(case=index, kernel=competitor.name, step="warm-up")
         return competitor.sample(loops)
 
+    competitor.step_up(protocol)
     sample.warm_up(noted_sample, protocol["warmup_s"])
     shortest = clock.STEPS_PER_SAMPLE * tools["clock"]["resolution_ns"]
     cold = protocol["cache"] == "cold"
@@ -166,6 +176,7 @@ def settle(
         target = max(protocol["min_sample_ns"], shortest)
         competitor.loops = sample.calibrate(noted_sample, target)
     begun = clock.perf_counter_ns()
+    competitor.step_up(protocol)
     if cold:
         sample.evict(tools["eviction"])
     elapsed = noted_sample(competitor.loops)
@@ -209,6 +220,7 @@ def race(
         for turn in turns:
             entry = entries[turn]
             board.note(case=index, kernel=entry.name, step="timing")
+            entry.step_up(protocol)
             if eviction is not None:
                 sample.evict(eviction)
             before = switches()

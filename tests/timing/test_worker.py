@@ -197,6 +197,28 @@ def test_sequential_order_runs_each_competitor_to_completion(board, tools):
     ]
 
 
+def test_with_several_threads_each_turn_begins_at_rest_and_with_a_call_off_the_clock(
+    monkeypatch, board, tools
+):
+    happened = []
+    monkeypatch.setattr(worker.rest, "wait_for_rest", lambda: happened.append("rest"))
+    entries = [
+        worker.Competitor(name, lambda name=name: happened.append(name), (), [], loops=2)
+        for name in ("ours", "theirs")
+    ]
+    calls = lambda function, _, loops: [function() for _ in range(loops)] and 9  # noqa: E731
+    monkeypatch.setattr(worker.sample, "sample_ns", calls)
+    protocol = {**PROTOCOL, "threads": 2, "min_sample_ns": 1}
+    taken = worker.race(entries, [0, 1], 0, protocol, board, None)
+    assert happened == ["rest", *["ours"] * 3, "rest", *["theirs"] * 3]
+    assert [entry["samples_ns"] for entry in taken] == [[9], [9]]
+
+
+def test_with_one_thread_there_is_nobody_to_wait_for(monkeypatch, board, tools):
+    monkeypatch.setattr(worker.rest, "wait_for_rest", lambda: pytest.fail("waited"))
+    assert worker.run_case(job(case(double)), 0, 1e9, tools)["kernels"]
+
+
 def test_caches_are_emptied_before_every_cold_sample(monkeypatch, board, tools):
     walks = []
     monkeypatch.setattr(worker.sample, "evict", walks.append)
