@@ -4,6 +4,8 @@ import pytest
 import synthetic
 import synthetic_roofs
 from drawings import only, text_of
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from accel import figures
 from accel.figures import FigureError
@@ -26,6 +28,19 @@ def test_every_case_is_named_with_its_roof_and_share(collected, narrow):
     figures.shares(record(), ROOFS, alt="Shares.")
     text = text_of(only(collected).svg(Look(LIGHT, narrow)))
     assert "relu, memory" in text and "matmul, arith" in text and "share of the measured" in text
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("operation", ["embedding", "conv2d_nhwc", "transpose", "layernorm"])
+def test_no_name_is_cut_off(collected, operation, narrow):
+    one = synthetic.case({"accel": 1e7}, operation=operation, flops=2**20, n=2**20, dtype="float32")
+    kept = Record(synthetic.record("limit.ours", [{**one, "compulsory_bytes": 2**23}]))
+    figures.shares(kept, ROOFS, alt="Shares.")
+    picture, look = only(collected), Look(LIGHT, narrow)
+    figure = Figure(picture.size_in(look))
+    picture.draw(figure, look)
+    box = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())  # in inches
+    assert box.x0 >= 0 and box.x1 <= picture.size_in(look)[0]
 
 
 def test_words_have_every_share_and_its_roof():
