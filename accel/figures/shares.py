@@ -41,7 +41,7 @@ def shares(record: Record, roofs: Roofs, *, alt: str) -> None:
         )
 
     def draw(figure: Figure, look: Look) -> None:
-        ax = axes(figure, left=1.6 if look.narrow else 1.9, right=0.65, bottom=0.3)
+        ax = axes(figure, left=1.7 if look.narrow else 1.9, right=0.65, bottom=0.3)
         log_scale(ax, "x")
         lowest = min(share.low for _, share, _ in found)
         ax.set_xlim(min(0.1, lowest / 1.3), 1.35)
