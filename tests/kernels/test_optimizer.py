@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
 from accel.kernels.optimizer.adam import adamw_step
-from accel.kernels.optimizer.descent import momentum_step
+from accel.kernels.optimizer.momentum import momentum_step
 from accel.kernels.optimizer.values import gradient
 
 NAMES = ("sgd", "momentum", "adam", "adamw")

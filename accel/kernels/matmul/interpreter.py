@@ -14,6 +14,7 @@ def as_lists(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> tuple[list, list,
 
 
 def check_lists(kernel: str, a: list, b: list, out: list) -> None:
+    """Refuse nested lists whose shapes do not fit, before anything is written."""
     k, n = len(b), len(out[0]) if out else len(b[0]) if b else 0
     if not (
         len(a) == len(out)

@@ -130,6 +130,7 @@ def check(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
 
 
 def check_shapes(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """Refuse what are no arrays, of shapes that do not fit, or of several dtypes."""
     for name, x in (("a", a), ("b", b), ("out", out)):
         if not isinstance(x, np.ndarray):
             raise ValueError(
@@ -154,12 +155,14 @@ def check_shapes(kernel: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> 
 
 
 def may_overlap(x: np.ndarray, out: np.ndarray) -> bool:
+    """Return whether two arrays may have memory in common."""
     if x.base is None and out.base is None:  # the usual case, decided in a tenth of the time
         return x is out
     return np.may_share_memory(x, out)
 
 
 def require(kernel: str, dtype: np.dtype, accepted: tuple[str, ...]) -> None:
+    """Refuse a dtype that a kernel is not written for."""
     if dtype not in [np.dtype(name) for name in accepted]:
         raise ValueError(f"matmul.{kernel}: expected {' or '.join(accepted)}, got {dtype!r}")
 
@@ -172,5 +175,6 @@ def block_size(kernel: str, block: int, *sizes: int) -> int:
 
 
 def check_writable(kernel: str, out: np.ndarray) -> None:
+    """Refuse a read-only result."""
     if not out.flags.writeable:
         raise ValueError(f"matmul.{kernel}: expected a writable out, got a read-only array")

@@ -5,8 +5,8 @@ the model is large, and there are several of them. So a step costs what its memo
 costs, and how often each array is walked over decides everything: an expression per line,
 as the method is written in a paper, walks five to ten times.
 
-* `accel.kernels.optimizer.descent`: `sgd` and `momentum`.
-* `accel.kernels.optimizer.adam`: `adam` and `adamw`.
+* `sgd`, `momentum`, `adam` and `adamw`: a file each, a ladder each.
+* `values`: gradients to step along, and the errors that roundings allow.
 
 Formulas are PyTorch's, with its defaults for what is not a parameter here. All arrays of a
 call have one shape of one dimension and one element type, float32 or float64, and none

@@ -1,4 +1,4 @@
-"""`adam` and `adamw`: a step for each parameter as long as its gradient is trustworthy.
+"""`adam`: a step for each parameter as long as its gradient is trustworthy.
 
 Two running means are kept, of the gradient and of its square::
 
@@ -8,16 +8,14 @@ Two running means are kept, of the gradient and of its square::
                   * first / (sqrt(second) / sqrt(1 - beta2^step) + epsilon)
 
 `step` counts from 1: the means begin at zero, and the divisions by ``1 - beta^step`` make up
-for that. `adamw` first shrinks the parameters by ``1 - learning_rate decay``, apart from the
-gradient ("decoupled"). Thirteen FLOPs and seven trips of an element between memory and
+for that. Thirteen FLOPs and seven trips of an element between memory and
 registers: done as nine array operations, over twenty trips.
 
 Source
 ------
 Kingma and Ba, "Adam: A Method for Stochastic Optimization", arXiv:1412.6980 (2014),
-algorithm 1. Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
-arXiv:1711.05101 (2017), algorithm 2. Order of operations, and epsilon outside of the root
-after its correction, as documented for PyTorch's ``torch.optim.Adam`` and ``AdamW``.
+algorithm 1. Order of operations, and epsilon outside of the root after its correction, as
+documented for PyTorch's ``torch.optim.Adam``.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import fma, jit, load, load_first, sqrt, store, store_first
 
 #: Hyperparameters of the inputs: PyTorch's defaults, at the third step.
-STEP, RATE, BETA1, BETA2, EPSILON, DECAY = 3, 1e-3, 0.9, 0.999, 1e-8, 1e-2
+STEP, RATE, BETA1, BETA2, EPSILON = 3, 1e-3, 0.9, 0.999, 1e-8
 
 
 def adam_inputs(n: int, dtype: str = "float32", values: str = "normal") -> tuple:
@@ -52,12 +50,6 @@ def adam_inputs(n: int, dtype: str = "float32", values: str = "normal") -> tuple
     parameters = normal((n,), dtype, seed=12)
     numbers = STEP, RATE, BETA1, BETA2, EPSILON
     return gradient(n, dtype, values), first, second, *numbers, parameters
-
-
-def adamw_inputs(n: int, dtype: str = "float32", values: str = "normal") -> tuple:
-    """Return the arguments of `adamw`: those of `adam`, and the decay before the last."""
-    *others, parameters = adam_inputs(n, dtype, values)
-    return *others, DECAY, parameters
 
 
 def adamw_step(
@@ -96,22 +88,9 @@ def adam_oracle(
     return adamw_step(gradient, first, second, *numbers, parameters)[2]
 
 
-def adamw_oracle(
-    gradient, first, second, step, learning_rate, beta1, beta2, epsilon, decay, parameters
-) -> tuple:
-    """Return the parameters after the step, and their error; `adamw_step` has all."""
-    numbers = step, learning_rate, beta1, beta2, epsilon, decay
-    return adamw_step(gradient, first, second, *numbers, parameters)[2]
-
-
 def adam_flops(n: int, **_) -> int:
     """Three for the first mean, four for the second, six for the step, per parameter."""
     return 13 * n
-
-
-def adamw_flops(n: int, **_) -> int:
-    """As for `adam`, and the product with what the decay leaves."""
-    return 14 * n
 
 
 def adam_bytes(n: int, dtype: str = "float32", **_) -> int:
@@ -124,23 +103,19 @@ def adam_sizes(working_set_bytes: int) -> dict:
     return {"n": max(1, working_set_bytes // 16)}
 
 
-for _name, _inputs, _oracle, _flops, _mutates in (
-    ("adam", adam_inputs, adam_oracle, adam_flops, (1, 2, 8)),
-    ("adamw", adamw_inputs, adamw_oracle, adamw_flops, (1, 2, 9)),
-):
-    register_operation(
-        Operation(
-            _name,
-            _inputs,
-            _oracle,
-            _flops,
-            adam_bytes,
-            edges=EDGES,
-            sizes=adam_sizes,
-            awkward=AWKWARD,
-            mutates=_mutates,
-        )
+register_operation(
+    Operation(
+        "adam",
+        adam_inputs,
+        adam_oracle,
+        adam_flops,
+        adam_bytes,
+        edges=EDGES,
+        sizes=adam_sizes,
+        awkward=AWKWARD,
+        mutates=(1, 2, 8),
     )
+)
 
 
 @register_jitable
@@ -256,12 +231,12 @@ def adam_numpy_out(
     NumPy for every 32768 elements.
     """
     rate, root = corrections(step, learning_rate, beta1, beta2)
-    for g, m, v, p, d in _pieces(gradient, first, second, parameters):
-        _means_in_place(g, m, v, beta1, beta2, d)
-        _step_in_place(m, v, rate, root, epsilon, p, d)
+    for g, m, v, p, d in pieces(gradient, first, second, parameters):
+        means_in_place(g, m, v, beta1, beta2, d)
+        step_in_place(m, v, rate, root, epsilon, p, d)
 
 
-def _pieces(gradient, first, second, parameters):
+def pieces(gradient, first, second, parameters):
     """Yield short pieces of the arrays, and a buffer as long as each piece."""
     if not gradient.shape == first.shape == second.shape == parameters.shape:
         raise ValueError("adam: gradient, first, second and parameters must have the same length")
@@ -272,7 +247,8 @@ def _pieces(gradient, first, second, parameters):
         yield g, first[piece], second[piece], parameters[piece], buffer[: g.size]
 
 
-def _means_in_place(g, m, v, beta1, beta2, buffer):
+def means_in_place(g, m, v, beta1, beta2, buffer):
+    """Move both running means towards a gradient and its square."""
     np.subtract(g, m, out=buffer)
     buffer *= 1 - beta1
     m += buffer
@@ -282,7 +258,8 @@ def _means_in_place(g, m, v, beta1, beta2, buffer):
     v += buffer
 
 
-def _step_in_place(m, v, rate, root, epsilon, p, buffer):
+def step_in_place(m, v, rate, root, epsilon, p, buffer):
+    """Move parameters along the first mean, over the root of the second."""
     np.sqrt(v, out=buffer)
     buffer /= root
     buffer += epsilon
@@ -377,7 +354,7 @@ def adam_vector(
     if step < 1:
         raise ValueError("adam: step must be at least 1")
     numbers = step, learning_rate, beta1, beta2, epsilon, 0.0
-    _span(gradient, first, second, numbers, parameters, 0, gradient.size)
+    step_of(gradient, first, second, numbers, parameters, 0, gradient.size)
 
 
 @register(
@@ -418,11 +395,11 @@ def adam_threads(
         )
     else:
         numbers = step, learning_rate, beta1, beta2, epsilon, 0.0
-        _everywhere(gradient, first, second, numbers, parameters)
+        step_everywhere(gradient, first, second, numbers, parameters)
 
 
 @jit
-def _span(gradient, first, second, numbers, parameters, start, stop):
+def step_of(gradient, first, second, numbers, parameters, start, stop):
     """Take the step for ``parameters[start:stop]``."""
     step, learning_rate, beta1, beta2, epsilon, decay = numbers
     wide_rate, wide_root = corrections(step, learning_rate, beta1, beta2)
@@ -454,246 +431,9 @@ def _span(gradient, first, second, numbers, parameters, start, stop):
 
 
 @jit(parallel=True)
-def _everywhere(gradient, first, second, numbers, parameters):
+def step_everywhere(gradient, first, second, numbers, parameters):
+    """Take the step for all parameters, on all cores."""
     n = min(gradient.size, first.size, second.size, parameters.size)
     for part in prange(-(-n // PART)):
         start, stop = part * PART, min(n, (part + 1) * PART)
-        _span(gradient, first, second, numbers, parameters, start, stop)
-
-
-@register(
-    "adamw",
-    name="loop",
-    instrument="interpreter",
-    story="a Python loop over lists",
-    adapt=lists,
-    tags=("ladder",),
-)
-def adamw_loop(
-    gradient, first, second, step, learning_rate, beta1, beta2, epsilon, decay, parameters
-):
-    """Take a step with decay by a loop over lists, in float64 whatever the arrays held.
-
-    The starting point.
-
-    Parameters
-    ----------
-    gradient, first, second, parameters : list of float, length n
-        All but `gradient` are overwritten.
-    step : int
-        1 for the first.
-    learning_rate, beta1, beta2, epsilon, decay : float
-
-    Cost
-    ----
-    ``14 n`` FLOPs, of which ``n`` are roots and ``2 n`` divisions.
-    """
-    rate, root = corrections(step, learning_rate, beta1, beta2)
-    for i, g in enumerate(gradient):
-        first[i] += (1.0 - beta1) * (g - first[i])
-        second[i] = beta2 * second[i] + (1.0 - beta2) * g * g
-        change = rate * (first[i] / (math.sqrt(second[i]) / root + epsilon))
-        parameters[i] = parameters[i] * (1.0 - learning_rate * decay) - change
-
-
-@register(
-    "adamw",
-    name="numpy",
-    instrument="NumPy",
-    story="whole-array expressions: removes the interpreter, adds temporary arrays",
-    tags=("ladder",),
-)
-def adamw_numpy(
-    gradient, first, second, step, learning_rate, beta1, beta2, epsilon, decay, parameters
-):
-    """Take a step with decay by whole-array expressions.
-
-    Removes the interpreter, as `adam_numpy`.
-
-    Parameters
-    ----------
-    gradient, first, second, parameters : ndarray, shape (n,), float32 or float64
-        All but `gradient` are overwritten.
-    step : int
-    learning_rate, beta1, beta2, epsilon, decay : float
-
-    Raises
-    ------
-    ValueError
-        If the lengths do not fit.
-
-    Cost
-    ----
-    ``14 n`` FLOPs in fourteen passes; up to two temporaries of ``n`` elements at a time.
-    """
-    parameters *= 1 - learning_rate * decay
-    adam_numpy(gradient, first, second, step, learning_rate, beta1, beta2, epsilon, parameters)
-
-
-@register(
-    "adamw",
-    name="numpy_out",
-    instrument="NumPy",
-    story="in place, in pieces through a small buffer: removes the temporary arrays",
-    tags=("ladder",),
-)
-def adamw_numpy_out(
-    gradient, first, second, step, learning_rate, beta1, beta2, epsilon, decay, parameters
-):
-    """Take a step with decay in place, in pieces that stay in the caches.
-
-    Removes the temporaries, as `adam_numpy_out`.
-
-    Parameters
-    ----------
-    gradient, first, second, parameters : ndarray, shape (n,), float32 or float64
-        All but `gradient` are overwritten.
-    step : int
-    learning_rate, beta1, beta2, epsilon, decay : float
-
-    Raises
-    ------
-    ValueError
-        If the lengths do not fit.
-
-    Cost
-    ----
-    ``14 n`` FLOPs in one pass over memory and fourteen over the caches; as many calls of
-    NumPy for every 32768 elements.
-    """
-    rate, root = corrections(step, learning_rate, beta1, beta2)
-    for g, m, v, p, d in _pieces(gradient, first, second, parameters):
-        _means_in_place(g, m, v, beta1, beta2, d)
-        p *= 1 - learning_rate * decay
-        _step_in_place(m, v, rate, root, epsilon, p, d)
-
-
-@register(
-    "adamw",
-    name="compiled",
-    instrument="compiled",
-    story="one compiled loop: removes the other passes and the calls",
-    tags=("ladder",),
-)
-@jit(error_model="numpy")
-def adamw_compiled(
-    gradient, first, second, step, learning_rate, beta1, beta2, epsilon, decay, parameters
-):
-    """Take a step with decay by a compiled loop.
-
-    Removes the other passes, as `adam_compiled`.
-
-    Parameters
-    ----------
-    gradient, first, second, parameters : ndarray, shape (n,), float32 or float64
-        All but `gradient` are overwritten.
-    step : int
-    learning_rate, beta1, beta2, epsilon, decay : float
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ or `step` is below 1.
-
-    Cost
-    ----
-    ``14 n`` FLOPs in one pass that reads four arrays and writes three.
-    """
-    if not gradient.size == first.size == second.size == parameters.size:
-        raise ValueError("adamw: gradient, first, second and parameters must have the same length")
-    if step < 1:
-        raise ValueError("adamw: step must be at least 1")
-    wide_rate, wide_root = corrections(step, learning_rate, beta1, beta2)
-    number = parameters.dtype.type
-    rate, root, small = number(wide_rate), number(wide_root), number(epsilon)
-    weight1, keep2, weight2 = number(1.0 - beta1), number(beta2), number(1.0 - beta2)
-    left = number(1.0 - learning_rate * decay)
-    for i in range(gradient.size):
-        g = gradient[i]
-        m = first[i] + weight1 * (g - first[i])
-        v = keep2 * second[i] + weight2 * g * g
-        first[i] = m
-        second[i] = v
-        parameters[i] = left * parameters[i] - rate * (m / (math.sqrt(v) / root + small))
-
-
-@register(
-    "adamw",
-    name="vector",
-    instrument="compiled",
-    story="explicit vector registers: removes a division",
-    tags=("ladder", "best"),
-)
-@jit
-def adamw_vector(
-    gradient, first, second, step, learning_rate, beta1, beta2, epsilon, decay, parameters
-):
-    """Take a step, with decay with vector registers as values.
-
-    Removes one of the two divisions, as `adam_vector`, with which it shares its code: the
-    decay is one more factor.
-
-    Parameters
-    ----------
-    gradient, first, second, parameters : ndarray, shape (n,), float32 or float64, contiguous
-        All but `gradient` are overwritten.
-    step : int
-    learning_rate, beta1, beta2, epsilon, decay : float
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ or `step` is below 1.
-
-    Cost
-    ----
-    ``n / lanes`` roots, as many divisions, and four times as many fused multiply-adds and
-    products of registers, in one pass.
-    """
-    if not gradient.size == first.size == second.size == parameters.size:
-        raise ValueError("adamw: gradient, first, second and parameters must have the same length")
-    if step < 1:
-        raise ValueError("adamw: step must be at least 1")
-    numbers = step, learning_rate, beta1, beta2, epsilon, decay
-    _span(gradient, first, second, numbers, parameters, 0, gradient.size)
-
-
-@register(
-    "adamw",
-    name="threads",
-    instrument="compiled",
-    story="all cores, each with a part of the arrays",
-    tags=("threads",),
-)
-def adamw_threads(
-    gradient, first, second, step, learning_rate, beta1, beta2, epsilon, decay, parameters
-):
-    """Take a step, with decay on all cores.
-
-    Removes idle cores: each takes a part, and its caches and its share of the memory
-    bandwidth with it. Short arrays stay on one core, before anything is compiled for more.
-
-    Parameters
-    ----------
-    gradient, first, second, parameters : ndarray, shape (n,), float32 or float64, contiguous
-        All but `gradient` are overwritten.
-    step : int
-    learning_rate, beta1, beta2, epsilon, decay : float
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ or `step` is below 1.
-
-    Cost
-    ----
-    As the one-core kernel, divided by the cores, and microseconds to start them.
-    """
-    n = gradient.size
-    if n < ALONE or not n == first.size == second.size == parameters.size or step < 1:
-        adamw_vector(
-            gradient, first, second, step, learning_rate, beta1, beta2, epsilon, decay, parameters
-        )
-    else:
-        numbers = step, learning_rate, beta1, beta2, epsilon, decay
-        _everywhere(gradient, first, second, numbers, parameters)
+        step_of(gradient, first, second, numbers, parameters, start, stop)
