@@ -44,16 +44,19 @@ def pareto(record: Record, digits: Mapping[str, float], *, alt: str, **where) ->
         ax = axes(figure, left=0.45, right=0.3)
         log_scale(ax, "x")
         ax.set_ylim(min(finite, default=0.0) - 1, top + 0.8)
-        for name, value in digits.items():
+        in_time = sorted(digits, key=lambda name: case.time_ns(name).value)
+        for place, name in enumerate(in_time):
+            value = digits[name]
             color, marker = palette.of(case.instrument(name)), look.marker(case.instrument(name))
             time, y = case.time_ns(name), min(value, top)
             ax.plot([time.low / 1e3, time.high / 1e3], [y, y], color=color, linewidth=3, alpha=0.5)
             ax.plot([time.value / 1e3], [y], color=color, marker=marker, linestyle="none",
                     markeredgewidth=1.5,
                     markerfacecolor=color if name in best else palette.background)  # fmt: skip
-            ax.annotate(readable(name), (time.value / 1e3, y), xytext=(0, 8), ha="center",
-                        textcoords="offset points", size=LABEL_SIZE, color=palette.ink,
-                        annotation_clip=False)  # fmt: skip
+            above = place % 2 == 0  # neighbours in time stay out of each other's way
+            ax.annotate(readable(name), (time.value / 1e3, y), xytext=(0, 8 if above else -8),
+                        ha="center", va="bottom" if above else "top", textcoords="offset points",
+                        size=LABEL_SIZE, color=palette.ink, annotation_clip=False)  # fmt: skip
         ax.margins(x=0.15)
         headline(ax, "right decimal digits", palette)
         ax.set_xlabel("µs, less is better")

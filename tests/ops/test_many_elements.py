@@ -10,8 +10,8 @@ import pytest
 import accel
 
 pytestmark = pytest.mark.thorough
-MANY = 2**31 + 9
 
+MANY = 2**31 + 9
 
 
 @pytest.fixture(scope="module")
