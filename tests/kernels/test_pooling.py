@@ -1,5 +1,6 @@
 """Pooling: any window, any border, NaN and infinities."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
 from accel.kernels.convolution import pooling
+from accel.kernels.convolution.pooling import registers
+from accel.simd import vector
 
 NAMES = ("max_pool2d", "avg_pool2d")
 ALL = [pytest.param(step, id=f"{name}.{step.name}") for name in NAMES for step in ladder(name)]
@@ -104,3 +107,58 @@ def test_flops_and_bytes_are_those_of_the_definition(name):
     assert op.compulsory_bytes(side=6, channels=2) == 4 * 2 * (36 + 9)
     assert op.compulsory_bytes(side=7, channels=2) == 4 * 2 * (36 + 9)
     assert 0.6 * 2**20 < op.compulsory_bytes(**op.sizes(2**20)) < 1.6 * 2**20
+
+
+@numba.njit
+def mean_in_registers(V, x, kernel, stride, padding, out):
+    planes, count = x.shape[0] * x.shape[1], kernel * kernel
+    start = np.int64(0)
+    registers.pool_planes(V, False, 0.0, x, kernel, stride, padding, count, out, start, planes)
+
+
+@pytest.mark.parametrize("lanes", [4, 8])
+def test_narrower_registers_give_the_same_answer(lanes):
+    op = operation("avg_pool2d")
+    for sizes in (*op.edges[3:], *({"side": 7, "channels": 2, "width": w} for w in range(2, 40))):
+        *arguments, out = op.inputs(**sizes)
+        mean_in_registers(vector("float32", lanes), *arguments, out)
+        assert difference(out, *op.oracle(*arguments, out)) is None, sizes
+
+
+@pytest.mark.parametrize("step", BEST)
+def test_rows_of_pairs_of_every_length_are_right_at_both_ends_of_memory(step):
+    """Up to half a register, up to a whole one, and more; heights even and odd."""
+    for width in range(2, 84):
+        for side in (2, 5, 6):
+            x, *window, out = operation(step.operation).inputs(side=side, channels=3, width=width)
+            around, host = (
+                np.full(x.size + 256, np.nan, x.dtype),
+                np.full(out.size + 256, 7.0, "f4"),
+            )
+            around[128 : 128 + x.size] = x.ravel()
+            into = host[128 : 128 + out.size].reshape(out.shape)
+            step.function(around[128 : 128 + x.size].reshape(x.shape), *window, into)
+            assert difference(into, *operation(step.operation).oracle(x, *window, out)) is None
+            np.testing.assert_array_equal(host[:128], 7)
+            np.testing.assert_array_equal(host[128 + out.size :], 7)
+
+
+@pytest.mark.parametrize("step", BEST)
+@pytest.mark.parametrize("window", [(2, 2, 0), (3, 2, 1), (1, 3, 0)])
+@pytest.mark.parametrize("shift", [0, 5])
+def test_results_past_the_caches_go_where_they_belong(step, window, shift):
+    """Whatever the place of `out` in its lines, in one part or in several."""
+    kernel, stride, padding = window
+    x, *_, out = operation(step.operation).inputs(
+        side=127, width=131, channels=260, kernel=kernel, stride=stride, padding=padding
+    )
+    host = np.full(out.size + 128 + shift, 7.0, x.dtype)
+    into = host[64 + shift : 64 + shift + out.size].reshape(out.shape)
+    expected = operation(step.operation).oracle(x, *window, out)
+    assert x.nbytes + out.nbytes >= registers.CACHED_BYTES
+    step.function(x, *window, into)
+    assert difference(into, *expected) is None
+    IN_PARTS[step.operation](x, *window, into, 7)
+    assert difference(into, *expected) is None
+    np.testing.assert_array_equal(host[: 64 + shift], 7)
+    np.testing.assert_array_equal(host[64 + shift + out.size :], 7)
