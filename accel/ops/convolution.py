@@ -162,8 +162,9 @@ def conv2d_nchwc(
 ) -> np.ndarray:
     """Return the convolution of images that lie in blocks of channels: the fastest.
 
-    Nothing is transposed or packed. Blocks of as many channels as a register holds elements
-    (see `accel.simd.vector`) are fast, others are right. `accel.nchw_to_nchwc` and
+    Images are not transposed, and weights not packed but for Winograd's transformation. Blocks
+    of as many channels as a register holds elements (see `accel.simd.vector`) are fast, others
+    are right. `accel.nchw_to_nchwc` and
     `accel.nchwc_to_nchw` move images into this layout and back.
 
     Parameters
@@ -187,7 +188,8 @@ def conv2d_nchwc(
 
     Cost
     ----
-    ``2 rows columns blocks block`` FLOPs per result.
+    ``2 rows columns blocks block`` FLOPs per result, 2.25 times fewer by Winograd's
+    transformation, as for `conv2d`.
     """
     op = "conv2d_nchwc"
     x = array(op, "x", x, ndim=5)

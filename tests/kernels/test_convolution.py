@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, ladder, operation
-from accel.kernels.convolution import depthwise, nchw, nchwc, nhwc, winograd
+from accel.kernels.convolution import depthwise, nchw, nchwc, nhwc
 from accel.timing.counting import count
 from accel.timing.memory import account
 
@@ -95,50 +95,6 @@ def test_work_cut_into_parts_gives_the_same_answer(name, sizes, parts):
 def test_large_images_are_computed_in_several_bands(step):
     arguments = of(step.operation, side=70, width=90, channels=40, filters=3, padding=1)
     assert difference(run(step, *arguments), *operation(step.operation).oracle(*arguments)) is None
-
-
-#: Large enough for Winograd's transformation, in shapes that fill no register or tile.
-TRANSFORMED = (
-    {"side": 15, "channels": 17, "filters": 19, "padding": 1, "batch": 2},
-    {"side": 12, "width": 35, "channels": 40, "filters": 16},
-    {"side": 21, "channels": 16, "filters": 33, "padding": 2},
-)
-
-
-@pytest.mark.parametrize("sizes", TRANSFORMED, ids=str)
-def test_winograd_s_transformation_is_right_and_touches_nothing_beyond(sizes):
-    x, weight, stride, padding, out = of("conv2d", **sizes)
-    assert winograd.pays(weight.shape, out.shape, stride)
-    (_, x), (_, weight), (host, into) = inside(x, np.nan), inside(weight, np.nan), inside(out, 7)
-    nchw.conv2d_winograd(x, weight, stride, padding, into)
-    assert difference(into, *operation("conv2d").oracle(x, weight, stride, padding, out)) is None
-    np.testing.assert_array_equal(host[:128], 7)
-    np.testing.assert_array_equal(host[128 + out.size :], 7)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -3e38])
-def test_winograd_s_transformation_spreads_no_numbers_that_are_not_finite(bad):
-    x, weight, stride, padding, out = of("conv2d", side=15, channels=17, padding=1)
-    x[0, 3, 7, 8] = bad
-    expected = out.copy()
-    nchw.conv2d_tiled(x, weight, stride, padding, expected)
-    nchw.conv2d_winograd(x, weight, stride, padding, out)
-    assert not np.isfinite(out).all()
-    np.testing.assert_array_equal(out, expected)
-
-
-@pytest.mark.parametrize("sizes", TRANSFORMED[:1], ids=str)
-@pytest.mark.parametrize("bands", [1, 3])
-def test_winograd_s_transformation_may_be_cut_into_bands(sizes, bands):
-    *arguments, out = of("conv2d", **sizes)
-    assert nchw.conv2d_transformed_in_bands(*arguments, out, bands)
-    assert difference(out, *operation("conv2d").oracle(*arguments, out)) is None
-
-
-def test_transformation_refuses_what_it_is_not_for():
-    for sizes in ({"kernel": 5}, {"stride": 2}, {"channels": 0}):
-        arguments = of("conv2d", **{"side": 9, "channels": 2, "filters": 2, **sizes})
-        assert not nchw.conv2d_transformed(*arguments)
 
 
 def inside(x, fence):

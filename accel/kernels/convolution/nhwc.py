@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, prange
 
-from accel.kernels.convolution import shapes
+from accel.kernels.convolution import shapes, winograd, winograd_pixels
 from accel.kernels.convolution.lines import THREADS_PAY_FLOPS, bands_of
 from accel.kernels.convolution.pixels import (
     Image,
@@ -24,6 +24,13 @@ from accel.kernels.convolution.pixels import (
     convolve_image,
     strips_of,
     wide_tile_for,
+)
+from accel.kernels.convolution.winograd import SINGLE
+from accel.kernels.convolution.winograd_pixels import (
+    Images,
+    Taps,
+    taps_transformed,
+    winograd_band,
 )
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit, pointer
@@ -286,23 +293,107 @@ def conv2d_nhwc_tiled(x, weight, stride, padding, out):
 
 @register(
     "conv2d_nhwc",
+    name="winograd",
+    instrument="compiled",
+    story="filters of 3 x 3 by transformation: removes more than half of the multiplications",
+    dtypes=("float32",),
+    tags=("ladder", "best", "fewer_flops"),
+)
+def conv2d_nhwc_winograd(x, weight, stride, padding, out):
+    """Convolve by Winograd's transformation where that pays, else as `conv2d_nhwc_tiled`.
+
+    Removes more than half of the multiplications of 3 x 3 filters that go to every place: see
+    `accel.kernels.convolution.winograd_pixels`. Results that are not finite are computed again
+    by `conv2d_nhwc_tiled`, for the transformation spreads NaN and infinities.
+
+    Parameters
+    ----------
+    x, weight, out : ndarray of the shapes named above, float32, contiguous
+        `out` is overwritten.
+    stride, padding : int
+        Distance between places, zeros on each side.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Cost
+    ----
+    ``8 channels`` FLOPs per result instead of ``18 channels``, and the transformations: of each
+    filter, each piece of 4 x 4 numbers and each 2 x 2 results once.
+    """
+    if not (_pays(weight, out, stride) and nhwc_transformed(x, weight, stride, padding, out)):
+        conv2d_nhwc_tiled(x, weight, stride, padding, out)
+
+
+def _pays(weight: np.ndarray, out: np.ndarray, stride: int) -> bool:
+    """Tell whether Winograd's way is open, and faster than the definition."""
+    rows, columns, channels, filters = weight.shape
+    images, down, across = out.shape[:3]
+    return winograd_pixels.pays(
+        (filters, channels, rows, columns), (images, filters, down, across), stride
+    )
+
+
+@jit
+def images_of(x):
+    """Return how Winograd's transformation finds the numbers of images."""
+    height, width, channels = x.shape[1:]
+    row = width * channels
+    return Images(pointer(x), height * row, SINGLE.lanes, row, channels, channels, height, width)
+
+
+@jit
+def nhwc_taps_transformed(x, weight):
+    """Return the transformed filters, and the size of one of sixteen matrices of them."""
+    _, _, channels, filters = weight.shape
+    tap = channels * filters
+    taps = Taps(
+        pointer(weight), SINGLE.lanes, 9 * tap, tap, filters, channels, channels, filters
+    )
+    return taps_transformed(taps, wide_tile_for(x).columns, x)
+
+
+@jit
+def nhwc_transformed(x, weight, stride, padding, out):
+    """Convolve by Winograd's transformation; tell whether all results are finite."""
+    check_nhwc(x, weight, stride, padding, out)
+    if weight.shape[:2] != (3, 3) or stride != 1 or weight.size == 0:
+        return False
+    u, size = nhwc_taps_transformed(x, weight)
+    nhwc_pieces(x, u, size, padding, out, np.int64(0), np.int64(1))
+    return winograd.all_finite(out)
+
+
+@jit
+def nhwc_pieces(x, u, size, padding, out, band, bands):
+    """Compute one of `bands` bands of the pieces of all images, from transformed filters."""
+    winograd_band(images_of(x), u, size, padding, images_of(out), x.shape[0], band, bands)
+
+
+@register(
+    "conv2d_nhwc",
     name="threads",
     instrument="compiled",
     story="bands of images on all cores",
-    tags=("threads",),
+    tags=("threads", "fewer_flops"),
 )
 def conv2d_nhwc_threads(x, weight, stride, padding, out):
-    """Convolve as `conv2d_nhwc_tiled`, bands of rows of images spread over all cores.
+    """Convolve as `conv2d_nhwc_winograd` or `conv2d_nhwc_tiled`, bands of images on all cores.
 
     Removes the wait for one core. Small convolutions stay on one.
 
-    Parameters, errors and cost as for `conv2d_nhwc_tiled`.
+    Parameters and errors as for `conv2d_nhwc_tiled`; cost as for the step that does the work.
     """
     flops = 2 * out.size * (weight.size // max(1, weight.shape[3]))
-    bands = bands_of(x.shape[0], out.shape[1], flops, get_num_threads())
-    if x.shape[0] * bands <= 1 or flops < THREADS_PAY_FLOPS:
-        conv2d_nhwc_tiled(x, weight, stride, padding, out)
-    else:
+    threads, single = get_num_threads(), x.dtype == np.float32
+    if threads == 1 or flops < THREADS_PAY_FLOPS:
+        (conv2d_nhwc_winograd if single else conv2d_nhwc_tiled)(x, weight, stride, padding, out)
+        return
+    pays = single and _pays(weight, out, stride)
+    if not (pays and nhwc_transformed_in_bands(x, weight, stride, padding, out, 2 * threads)):
+        bands = bands_of(x.shape[0], out.shape[1], flops, threads)
         conv2d_nhwc_in_bands(x, weight, stride, padding, out, bands)
 
 
@@ -317,3 +408,15 @@ def conv2d_nhwc_in_bands(x, weight, stride, padding, out, bands):
         image, band = np.int64(task) // bands, np.int64(task) % bands  # as one core counts
         first, stop = band * rows // bands, (band + 1) * rows // bands
         image_nhwc(wide_tile_for(x), x, packed, shape, stride, padding, out, image, first, stop)
+
+
+@jit(parallel=True)
+def nhwc_transformed_in_bands(x, weight, stride, padding, out, bands):
+    """Convolve as `nhwc_transformed`, `bands` bands of all pieces on the cores."""
+    check_nhwc(x, weight, stride, padding, out)
+    if weight.shape[:2] != (3, 3) or stride != 1 or weight.size == 0:
+        return False
+    u, size = nhwc_taps_transformed(x, weight)
+    for task in prange(bands):
+        nhwc_pieces(x, u, size, padding, out, np.int64(task), bands)
+    return winograd.all_finite(out)

@@ -304,6 +304,18 @@ def rows_of_pieces(x, u, u_size, padding, out, first, stop, v, v_size, m, m_size
 
 
 @jit
+def two_rooms(first, second, like):
+    """Allocate two rooms in one piece, the first a whole number of cache lines.
+
+    One piece, because the C library's `malloc` may return the memory to the operating system
+    when what is free exceeds twice the largest piece so far: two pieces of one size would be
+    fetched anew, page by page, in every call.
+    """
+    room = aligned(first + second, like)
+    return room[:first], room[first:]
+
+
+@jit
 def winograd_rows(x, u, u_size, padding, out, first, stop):
     """Compute rows `first` to `stop` of pieces, counted over all images, in chunks."""
     T = wide_for(x)
@@ -314,8 +326,7 @@ def winograd_rows(x, u, u_size, padding, out, first, stop):
     step = spread(-(-chunk * across // T.columns) * T.columns, x)
     bands = -(-filters // T.rows) * T.rows
     v_size, m_size = spread(channels * step, x), spread(bands * step, x)
-    v = aligned(16 * v_size + T.columns, x)
-    m = aligned(16 * m_size + T.columns, x)
+    v, m = two_rooms(16 * v_size + T.columns, 16 * m_size + T.columns, x)
     for row in range(first, stop, max(1, chunk)):
         rows_of_pieces(
             x, u, u_size, padding, out, row, min(row + chunk, stop), v, v_size, m, m_size, step
