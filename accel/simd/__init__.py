@@ -66,7 +66,7 @@ alignment      `elements_to_alignment`
 **Arithmetic**: `fma`, `minimum`, `maximum`, `absolute`, `sqrt`, `copysign`; `floor`,
 `truncate`, `round_to_even`.
 
-**Elementary functions**, with their errors: `exp`, `exp2`, `log`, `tanh`, `erf`.
+**Elementary functions**, with their errors: `exp`, `exp2`, `log`, `tanh`, `erf`, `bell`.
 
 **Comparing**: `less`, `less_equal`, `greater`, `greater_equal`, `equal`, `not_equal`,
 `isnan`, `first_lanes`, which make masks; `select`, which uses them; `both`, `either`,
@@ -152,7 +152,7 @@ from accel.simd.comparing import (
     select,
 )
 from accel.simd.compiling import cache_problem, jit
-from accel.simd.elementary import erf, exp, exp2, log, tanh
+from accel.simd.elementary import bell, erf, exp, exp2, log, tanh
 from accel.simd.integers import bitcast, convert
 from accel.simd.lanes import (
     deinterleave,
@@ -202,6 +202,7 @@ __all__ = [
     "alike",
     "all_lanes",
     "any_lane",
+    "bell",
     "bitcast",
     "both",
     "broadcast",

@@ -6,6 +6,8 @@ Those are all lanewise and exactly what is written: nothing is fused or reordere
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llvmlite import ir
 
 from accel.simd.arithmetic import (
@@ -15,7 +17,7 @@ from accel.simd.arithmetic import (
     emit_minimum,
     machine,
 )
-from accel.simd.emitting import INT32, call, constant, itemsize
+from accel.simd.emitting import INT32, call, constant, itemsize, lane_numbers
 from accel.simd.types import Vector
 
 
@@ -120,20 +122,72 @@ class Number:
         """Return the number with these bits."""
         return self.like(self.builder.bitcast(integers, self.value.type))
 
-    def scaled(self, exponent: Number) -> Number | None:
-        """Return ``self * 2**exponent`` in one instruction, or None where there is none.
+    # AVX-512
 
-        Rounded once, for any whole exponent. AVX-512 has ``vscalef``; LLVM's general
-        ``llvm.ldexp`` calls a function per lane on every other machine.
-        """
+    @property
+    def has_avx512(self) -> bool:
+        """Whether the instructions of AVX-512 are there, and take registers of this size."""
+        size = 8 * itemsize(self.value.type) * self.value.type.count
+        there = {"+avx512f", "+avx512dq", "+avx512vl"} <= set(self.features.split(","))
+        return there and size in (128, 256, 512)
+
+    def _avx512(self, name: str, *values):
+        """Call LLVM's intrinsic for an instruction of AVX-512, of registers of this type."""
         vec = self.value.type
         size = 8 * itemsize(vec) * vec.count
-        if not {"+avx512f", "+avx512vl"} <= set(self.features.split(",")):
+        kind = "ps" if itemsize(vec) == 4 else "pd"
+        return self.like(call(self.builder, f"llvm.x86.avx512.{name}.{kind}.{size}", vec, *values))
+
+    def scaled(self, exponent: Number) -> Number | None:
+        """Return ``self * 2**floor(exponent)`` in one instruction, or None where there is none.
+
+        Rounded once, for any exponent. AVX-512 has ``vscalef``; LLVM's general
+        ``llvm.ldexp`` calls a function per lane on every other machine.
+        """
+        if not self.has_avx512:
             return None
-        if size not in (128, 256, 512):
-            return None
-        name = f"llvm.x86.avx512.mask.scalef.p{'s' if itemsize(vec) == 4 else 'd'}.{size}"
+        vec = self.value.type
         every = ir.IntType(max(8, vec.count))(-1)
-        as_usual = [INT32(4)] if size == 512 else []  # rounding
+        as_usual = [INT32(4)] if itemsize(vec) * vec.count == 64 else []  # rounding
         values = (self.value, exponent.value, self.value, every, *as_usual)
-        return self.like(call(self.builder, name, vec, *values))
+        return self._avx512("mask.scalef", *values)
+
+    def no_larger_than(self, bound: float) -> Number:
+        """Return this, its size cut to a bound; either sign of the bound for NaN: ``vrange``."""
+        vec = self.value.type
+        every = ir.IntType(max(8, vec.count))(-1)
+        as_usual = [INT32(4)] if itemsize(vec) * vec.count == 64 else []
+        limit = self.like(bound).value
+        of_smaller_size = INT32(0b0010)  # with the sign of the first
+        values = (self.value, limit, of_smaller_size, self.value, every, *as_usual)
+        return self._avx512("mask.range", *values)
+
+    def estimated_reciprocal(self) -> Number | None:
+        """Return ``1 / self`` of float32 but for 2**-14 of it, in one instruction, or None."""
+        if not self.has_avx512 or itemsize(self.value.type) != 4:
+            return None
+        every = ir.IntType(max(8, self.value.type.count))(-1)
+        return self._avx512("rcp14", self.value, self.value, every)
+
+    def chosen_from(self, table: Sequence[float]) -> Number:
+        """Return the numbers of a table of 16 that the low bits of the lanes count to.
+
+        A permutation takes its index from those bits. It fills 512 bits: shorter registers
+        are lengthened, and what is beyond them is thrown away.
+        """
+        builder, words = self.builder, self.words
+        small = itemsize(self.value.type) == 4
+        lanes = 16 if small else 8
+        index = self.bits()
+        spread = [*range(words.count), *[0] * (lanes - words.count)]
+        index = builder.shuffle_vector(index, index, lane_numbers(spread))
+        vec = ir.VectorType(self.value.type.element, lanes)
+        if small:
+            name = "llvm.x86.avx512.permvar.sf.512"
+            chosen = call(builder, name, vec, ir.Constant(vec, list(table)), index)
+        else:
+            name = "llvm.x86.avx512.vpermi2var.pd.512"
+            low, high = (ir.Constant(vec, list(part)) for part in (table[:8], table[8:]))
+            chosen = call(builder, name, vec, low, index, high)
+        first = lane_numbers(list(range(words.count)))
+        return self.like(builder.shuffle_vector(chosen, chosen, first))

@@ -3,8 +3,7 @@
 ``erfc(t / sqrt(2)) / 2 = exp(-t^2 / 2) Q(t)`` with a function Q that falls slowly from 1/2,
 like ``1 / t`` in the end: ``t Q(t) = u P(u)`` with ``u = t / (t + k)`` and a polynomial P.
 The exponential is the delicate part, for an error of one unit in the last place of
-``t^2 / 2`` is many in the result. So what rounding ``t^2`` leaves, which a fused
-multiply-add tells, is made good: ``exp(a + b) = exp(a) (1 + b)`` for tiny b.
+``t^2 / 2`` is many in the result: `accel.simd.bell` does not round it.
 
 The coefficients are minimax ones, by Remez's exchange, fitted for this file.
 
@@ -18,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numba.extending import overload
 
-from accel.simd import exp, fma, minimum
+from accel.simd import bell, fma, minimum
 
 #: By element size: where the result is 0, k, the middle of u, and P about it. The largest
 #: relative error of P is 2^-27 for float32 and 2^-57 for float64.
@@ -102,9 +101,6 @@ def _less_normal_tail(value, t):
         t = minimum(farthest, t)
         u = t / (t + k)
         factor = u * polynomial(u - middle, coefficients)
-        half = -0.5 * t
-        square = half * t
-        bell = exp(square)
-        return fma(-factor, fma(bell, fma(half, t, -square), bell), value)
+        return fma(-factor, bell(t), value)
 
     return less
