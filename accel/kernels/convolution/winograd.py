@@ -26,14 +26,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.kernels.convolution.lines import aligned, narrow_for, spread, wide_for
+from accel.kernels.convolution.lines import (
+    aligned,
+    columns_inside,
+    narrow_for,
+    spread,
+    wide_for,
+)
 from accel.simd import (
     bitcast,
-    both,
     convert,
-    first_lanes,
     horizontal_sum,
-    invert,
     jit,
     load,
     load_first,
@@ -179,12 +182,6 @@ def across_transformed(first, second, v, at, size):
     store(v, at + 3 * size, b - d)
 
 
-@jit(inline="always")
-def columns_inside(column, width):
-    """Return which lanes of a double register that begins at this column lie in a row."""
-    return both(first_lanes(DOUBLE, width - column), invert(first_lanes(DOUBLE, -column)))
-
-
 @jit
 def pieces_transformed(x, plane, height, width, top, padding, across, v, at, size):
     """Store ``B^T d B`` of one row of pieces of one channel.
@@ -194,7 +191,8 @@ def pieces_transformed(x, plane, height, width, top, padding, across, v, at, siz
     """
     for j in range(0, across, SINGLE.lanes):
         column = 2 * j - padding
-        near, far = columns_inside(column, width), columns_inside(column + 2, width)
+        near = columns_inside(DOUBLE, column, width)
+        far = columns_inside(DOUBLE, column + 2, width)
         place = plane + top * width + column
         a = row_or_zeros(x, place, top, height, near)
         b = row_or_zeros(x, place + width, top + 1, height, near)
