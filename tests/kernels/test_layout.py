@@ -128,6 +128,41 @@ def test_lines_past_the_caches_go_where_they_belong(rows, columns, shift, apart,
     np.testing.assert_array_equal(out[columns * pitch :], 7.5)
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.integers(16, 70) | st.integers(480, 530),
+    columns=st.integers(16, 70) | st.integers(2000, 2050),
+    shift=st.integers(0, 16),
+    wide=st.booleans(),
+)
+def test_runs_past_the_caches_end_where_the_matrix_does(rows, columns, shift, wide):
+    """Matrices near and beyond the sizes that are read in order first, one after another."""
+    dtype = "float64" if wide else "float32"
+    host_x, _ = bordered((rows * columns,), dtype, np.nan)
+    host_x[...] = numbers((rows * columns,), dtype)
+    host = np.full(2 * BORDER + shift + rows * columns, 7.5, dtype)
+    out = host[BORDER + shift :]
+    by_registers(host_x, 0, columns, out, 0, rows, rows, columns, rows, True)
+    got = out[: rows * columns].reshape(columns, rows)
+    np.testing.assert_array_equal(got, host_x.reshape(rows, columns).T)
+    np.testing.assert_array_equal(host[: BORDER + shift], 7.5)
+    np.testing.assert_array_equal(out[rows * columns :], 7.5)
+
+
+@pytest.mark.parametrize("side", [7, 13, 14])
+@pytest.mark.parametrize("channels", [3, 40, 64])
+@pytest.mark.parametrize("name", IMAGES)
+def test_many_small_images_past_the_caches_stay_apart(name, channels, side):
+    op = operation(name)
+    batch = (1 << 23) // (8 * channels * side * side) + 3
+    x, out = op.inputs(batch=batch, channels=channels, side=side, dtype="float32")
+    expected, _ = op.oracle(x, out)
+    for step in ladder(name, dtype="float32")[-2:]:
+        out[...] = np.nan
+        step.function(x, out)
+        np.testing.assert_array_equal(out, expected, err_msg=step.name)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("step", steps(*MATRICES, instruments=("NumPy", "compiled")))
 def test_bits_are_left_as_they_are(step, dtype):

@@ -18,10 +18,10 @@ import numpy as np
 from accel.kernels.inputs import blank
 from accel.kernels.layout.cores import ALONE_BYTES, bands, everywhere
 from accel.kernels.layout.moves import by_blocks, by_buffer, by_element
-from accel.kernels.layout.registers import STREAM_FROM, by_registers
+from accel.kernels.layout.registers import STREAM_FROM, one_of_many, room
 from accel.kernels.layout.values import TYPES, numbers
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit
+from accel.simd import fence, jit
 
 EDGES = (
     {"batch": 0, "channels": 3, "side": 4},
@@ -359,12 +359,17 @@ def nchw_to_nchwc_vector(x, out):
         raise ValueError("nchw_to_nchwc: out must have shape (batch, blocks, height, width, block)")
     pixels, source, target = height * width, x.reshape(-1), out.reshape(-1)
     streaming = x.nbytes + out.nbytes >= STREAM_FROM
+    buffer = room(target) if streaming else target  # none is needed
     for image in range(batch):
         for b in range(blocks):
             at = (image * channels + b * block) * pixels
             to = (image * blocks + b) * block * pixels
             there = min(block, channels - b * block)
-            by_registers(source, at, pixels, target, to, block, there, pixels, block, streaming)
+            one_of_many(
+                source, at, pixels, target, to, block, there, pixels, block, streaming, buffer
+            )
+    if streaming:
+        fence()
 
 
 @register(
@@ -597,12 +602,17 @@ def nchwc_to_nchw_vector(x, out):
         raise ValueError("nchwc_to_nchw: x must have shape (batch, blocks, height, width, block)")
     pixels, source, target = height * width, x.reshape(-1), out.reshape(-1)
     streaming = x.nbytes + out.nbytes >= STREAM_FROM
+    buffer = room(target) if streaming else target  # none is needed
     for image in range(batch):
         for b in range(blocks):
             at = (image * blocks + b) * block * pixels
             to = (image * channels + b * block) * pixels
             there = min(block, channels - b * block)
-            by_registers(source, at, block, target, to, pixels, pixels, there, pixels, streaming)
+            one_of_many(
+                source, at, block, target, to, pixels, pixels, there, pixels, streaming, buffer
+            )
+    if streaming:
+        fence()
 
 
 @register(

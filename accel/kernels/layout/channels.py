@@ -20,10 +20,10 @@ import numpy as np
 from accel.kernels.inputs import blank
 from accel.kernels.layout.cores import ALONE_BYTES, bands, everywhere
 from accel.kernels.layout.moves import by_blocks, by_buffer, by_element
-from accel.kernels.layout.registers import STREAM_FROM, by_registers
+from accel.kernels.layout.registers import STREAM_FROM, one_of_many, room
 from accel.kernels.layout.values import TYPES, numbers
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit
+from accel.simd import fence, jit
 
 EDGES = (
     {"batch": 0, "channels": 3, "side": 4},
@@ -308,11 +308,14 @@ def nchw_to_nhwc_vector(x, out):
         raise ValueError("nchw_to_nhwc: out must have the shape of x with channels last")
     pixels, source, target = height * width, x.reshape(-1), out.reshape(-1)
     streaming = 2 * x.nbytes >= STREAM_FROM
+    buffer = room(target) if streaming else target  # none is needed
     for image in range(batch):
         at = image * channels * pixels
-        by_registers(
-            source, at, pixels, target, at, channels, channels, pixels, channels, streaming
+        one_of_many(
+            source, at, pixels, target, at, channels, channels, pixels, channels, streaming, buffer
         )
+    if streaming:
+        fence()
 
 
 @register(
@@ -528,11 +531,14 @@ def nhwc_to_nchw_vector(x, out):
         raise ValueError("nhwc_to_nchw: out must have the shape of x with channels first")
     pixels, source, target = height * width, x.reshape(-1), out.reshape(-1)
     streaming = 2 * x.nbytes >= STREAM_FROM
+    buffer = room(target) if streaming else target  # none is needed
     for image in range(batch):
         at = image * channels * pixels
-        by_registers(
-            source, at, channels, target, at, pixels, pixels, channels, pixels, streaming
+        one_of_many(
+            source, at, channels, target, at, pixels, pixels, channels, pixels, streaming, buffer
         )
+    if streaming:
+        fence()
 
 
 @register(

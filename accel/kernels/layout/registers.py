@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from accel.kernels.activation import register_for
+from accel.kernels.layout.pieces import in_one_piece
 from accel.kernels.layout.slim import SPELLED_OUT, put_together, taken_apart
 from accel.kernels.layout.slim_streams import (
     put_together_streaming,
@@ -31,6 +32,7 @@ from accel.kernels.layout.streams import (
 )
 from accel.simd import (
     elements_to_alignment,
+    fence,
     jit,
     load,
     load_first,
@@ -61,6 +63,26 @@ def by_registers(x, at, step, out, to, out_step, rows, columns, filled, streamin
 
     Each row of `out` gets `filled` elements: those beyond `rows` are zeros.
     """
+    buffer = room(out) if streaming else out  # none is needed
+    one_of_many(x, at, step, out, to, out_step, rows, columns, filled, streaming, buffer)
+    if streaming:
+        fence()
+
+
+@jit
+def room(x):
+    """Return the buffer that `one_of_many` works in."""
+    lanes = register_for(x).lanes
+    return np.empty(lanes * (LONG * lanes + 4), x.dtype)
+
+
+@jit
+def one_of_many(x, at, step, out, to, out_step, rows, columns, filled, streaming, buffer):
+    """As `by_registers`, but where it is streaming the caller has to `fence` at the end.
+
+    A fence waits until all that was written has arrived, which for each of many small
+    matrices takes longer than the rest. `buffer` is a `room`, for streaming alone.
+    """
     lanes = register_for(x).lanes
     if rows == filled and 1 < columns <= SPELLED_OUT and step == columns:
         if streaming and rows >= 2 * lanes:
@@ -73,13 +95,13 @@ def by_registers(x, at, step, out, to, out_step, rows, columns, filled, streamin
         else:
             put_together(x, at, step, out, to, rows, columns)
     elif rows == filled and min(rows, columns) >= lanes:
-        _by_squares(x, at, step, out, to, out_step, rows, columns, streaming)
+        _by_squares(x, at, step, out, to, out_step, rows, columns, streaming, buffer)
     else:
         by_corners(x, at, step, out, to, out_step, rows, columns, filled)
 
 
 @jit
-def _by_squares(x, at, step, out, to, out_step, rows, columns, streaming):
+def _by_squares(x, at, step, out, to, out_step, rows, columns, streaming, buffer):
     """Transpose square by square, past the caches if asked to; the edges as usual.
 
     Edges are squares too, moved back over what is done: stores under a mask would touch less,
@@ -89,6 +111,9 @@ def _by_squares(x, at, step, out, to, out_step, rows, columns, streaming):
     first = elements_to_alignment(register_for(x), out, to)
     top, bottom, right = 0, rows, 0  # rows and columns that are still to be done
     wide = columns // lanes * lanes
+    if streaming and out_step == rows and rows < LONG * lanes:
+        in_one_piece(x, at, step, out, to, rows, columns, buffer)
+        return
     if streaming and out_step % lanes == 0 and (first == 0 or rows >= LONG * lanes):
         last = first + (rows - first) // lanes * lanes
         past_the_caches(x, at, step, out, to, out_step, first, last, wide)
