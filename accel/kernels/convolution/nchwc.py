@@ -309,7 +309,7 @@ def image_nchwc(T, x, weight, stride, padding, out, image, first, stop):
     blocks, height, width, block = x.shape[1:]
     strips, down, across, outer = out.shape[1:]
     plane = height * width * block
-    here = Image(pointer(x), image * blocks * plane, plane, width * block, block)
+    here = Image(pointer(x), image * blocks * plane, plane, 0, width * block, block)
     strip = down * across * outer
     there = Results(pointer(out), image * strips * strip, strip, outer, across, strips * outer)
     window = Window(blocks, weight.shape[2], weight.shape[3], stride)

@@ -240,7 +240,7 @@ def image_nhwc(T, x, packed, shape, stride, padding, out, image, first, stop):
     height, width, channels = x.shape[1:]
     down, across, filters = out.shape[1:]
     rows, columns = shape[:2]
-    here = Image(pointer(x), image * height * width * channels, 0, width * channels, channels)
+    here = Image(pointer(x), image * height * width * channels, 0, 0, width * channels, channels)
     to = image * down * across * filters
     there = Results(pointer(out), to, T.columns, filters, across, filters)
     window = Window(1, rows, columns, stride)

@@ -13,8 +13,10 @@ filter. A register then holds the results of neighbouring filters at one place. 
             store the tile
 
 Both layouts are the same to this code: blocks of channels, of which NHWC has one. As in
-`accel.kernels.convolution.lines`, rows follow each other with the zeros between them shared,
-so that without a stride all places of a band are one run, and a few are thrown away.
+`accel.kernels.convolution.lines`, rows follow each other with the zeros between them shared, so
+that all places of a band are one run, and a few are thrown away. With a stride, rows that leave
+the same remainder follow each other, each a whole number of strides long; and where tiles fill
+the rows of results better, each is a run of its own.
 
 Source
 ------
@@ -49,11 +51,13 @@ from accel.simd import (
 
 class Image(NamedTuple):
     """Places in memory: number k of block b at (i, j) is ``data[at + b * plane + i * row +
-    j * channels + k]``."""
+    j * channels + k]``. In a copy for filters with a stride it is
+    ``data[at + b * plane + i % stride * phase + i // stride * row + j * channels + k]``."""
 
     data: Any  # typed pointer
     at: int
     plane: int
+    phase: int
     row: int
     channels: int
 
@@ -65,6 +69,16 @@ class Window(NamedTuple):
     rows: int
     columns: int
     stride: int
+
+
+class Extent(NamedTuple):
+    """How a copied band lies: pixels from row to row, rows of a phase, and how long a phase and
+    a block of channels are."""
+
+    step: int
+    deep: int
+    phase: int
+    plane: int
 
 
 class Results(NamedTuple):
@@ -126,7 +140,9 @@ def places_sum(T, image, at, window, weight, w, target, to, pixel):
         for part in range(0, max(1, row), SUMMED):
             tile = tile_zeros(T)
             for r in range(first, min(first + group, rows)):
-                begin = at + r // window.rows * image.plane + r % window.rows * image.row
+                below, stride = r % window.rows, window.stride
+                begin = at + r // window.rows * image.plane
+                begin += below % stride * image.phase + below // stride * image.row
                 a = w + (r * row + part) * T.columns
                 for k in range(begin + part, begin + min(part + SUMMED, row)):
                     tile = tile_outer_fma(tile, image.data, k, step, weight, a)
@@ -166,15 +182,17 @@ def keep_pixels(T, spare, p, count, step, results, to, filters):
 
 @jit
 def apply_strips(T, image, step, band, window, weight, results, spare):
-    """Apply all filters to `band` rows of places; without a stride these are one run."""
+    """Apply all filters to `band` rows of places, `step` from row to row, as runs of places."""
     depth = window.blocks * window.rows * window.columns * image.channels
-    flat = window.stride == 1
+    across = results.across
+    # One run, with places between the rows, or a run for each row, whose last tile is not full.
+    flat = step < -(-across // T.rows) * T.rows
     for f in range(0, results.filters, T.columns):
         strip = f // T.columns
         filters = min(T.columns, results.filters - f)
         to = results.at + strip * results.strip
         if flat:
-            count = (band - 1) * step + results.across
+            count = (band - 1) * step + across
             run_of_places(
                 T, image, image.at, count, step, window, weight, strip * depth * T.columns,
                 results, to, filters, spare,
@@ -182,32 +200,35 @@ def apply_strips(T, image, step, band, window, weight, results, spare):
         else:
             for i in range(band):
                 run_of_places(
-                    T, image, image.at + i * window.stride * image.row, results.across,
-                    results.across, window, weight, strip * depth * T.columns, results,
-                    to + i * results.across * results.pixel, filters, spare,
+                    T, image, image.at + i * image.row, across, across, window, weight,
+                    strip * depth * T.columns, results, to + i * across * results.pixel, filters,
+                    spare,
                 )  # fmt: skip
 
 
 @jit
-def copy_pixels(V, image, height, width, blocks, first, deep, padding, step, room, plane):
-    """Copy `deep` rows from row `first` of the padded image on, `step` pixels each."""
+def copy_pixels(V, image, height, width, window, first, padding, size, room):
+    """Copy what rows of results from `first` on see of the padded image; see `extent`."""
     channels = image.channels
-    for b in range(blocks):
-        for q in range(deep):
-            to = b * plane + q * step * channels
-            row = first + q - padding
-            end = to + step * channels
-            if 0 <= row < height:
-                left = to + padding * channels
-                right = min(left + width * channels, end)
-                zero(V, room, to, min(left, end))
-                source = image.at + b * image.plane + row * image.row
-                for c in range(0, right - left, V.lanes):
-                    v = load_first(V, image.data, source + c, right - left - c)
-                    store_first(room, left + c, v, right - left - c)
-                to = max(right, to)
-            zero(V, room, to, end)
-        zero(V, room, b * plane + deep * step * channels, (b + 1) * plane)
+    phases = min(window.stride, window.rows)
+    for b in range(window.blocks):
+        for i in range(phases):
+            to = b * size.plane + i * size.phase
+            for q in range(size.deep):
+                row = (first + q) * window.stride + i - padding
+                end = to + size.step * channels
+                if 0 <= row < height:
+                    left = to + padding * channels
+                    right = min(left + width * channels, end)
+                    zero(V, room, to, min(left, end))
+                    source = image.at + b * image.plane + row * image.row
+                    for c in range(0, right - left, V.lanes):
+                        v = load_first(V, image.data, source + c, right - left - c)
+                        store_first(room, left + c, v, right - left - c)
+                    to = max(right, to)
+                zero(V, room, to, end)
+                to = end
+            zero(V, room, to, b * size.plane + (i + 1) * size.phase)
 
 
 @jit
@@ -218,12 +239,17 @@ def zero(V, room, start, stop):
 
 
 @jit
-def extent(width, channels, window, padding, band):
-    """Return of a copied band: pixels from row to row, rows, numbers of a block of channels."""
-    shared = min(padding, window.columns - 1) if window.stride == 1 else 0
-    step = width + 2 * padding - shared
-    deep = (band - 1) * window.stride + window.rows
-    return step, deep, (deep * step + shared) * channels
+def extent(width, channels, window, padding, across, band):
+    """Return how the copy of what `band` rows of results see lies.
+
+    Zeros to the right of a row are those to the left of the next, as many as there are of both.
+    """
+    seen = (across - 1) * window.stride + window.columns
+    step = max(padding + width, seen - padding, across * window.stride)
+    step = -(-step // window.stride) * window.stride
+    deep = band + (window.rows - 1) // window.stride
+    phase = (deep * step + max(0, seen - step)) * channels
+    return Extent(step, deep, phase, min(window.stride, window.rows) * phase)
 
 
 @jit
@@ -232,14 +258,12 @@ def convolve_band(
 ):
     """Compute `band` rows of results from `first` on, from a copy with zeros around it."""
     channels = image.channels
-    step, deep, plane = extent(width, channels, window, padding, band)
-    copy_pixels(
-        T.vector, image, height, width, window.blocks, first * window.stride, deep, padding, step,
-        pointer(room), plane,
-    )  # fmt: skip
-    lines = Image(pointer(room), 0, plane, step * channels, channels)
+    size = extent(width, channels, window, padding, results.across, band)
+    copy_pixels(T.vector, image, height, width, window, first, padding, size, pointer(room))
+    lines = Image(pointer(room), 0, size.plane, size.phase, size.step * channels, channels)
     to = results.at + first * results.across * results.pixel
     there = Results(results.data, to, results.strip, results.pixel, results.across, results.filters)
+    step = size.step // window.stride
     apply_strips(T, lines, step, band, window, weight, there, pointer(spare))
 
 
@@ -251,7 +275,7 @@ def convolve_pointwise(T, image, first, count, window, weight, results, spare, r
     begin = image.at + first * channels
     to = results.at + first * results.pixel
     if whole:
-        here = Image(image.data, begin, image.plane, 0, channels)
+        here = Image(image.data, begin, image.plane, 0, 0, channels)
         there = Results(results.data, to, results.strip, results.pixel, whole, results.filters)
         apply_strips(T, here, whole, 1, window, weight, there, pointer(spare))
     if whole == count:
@@ -263,7 +287,7 @@ def convolve_pointwise(T, image, first, count, window, weight, results, spare, r
             room[at + c] = image.data[source + c]
         for c in range(left, T.rows * channels):
             room[at + c] = 0
-    here = Image(pointer(room), 0, T.rows * channels, 0, channels)
+    here = Image(pointer(room), 0, T.rows * channels, 0, 0, channels)
     to += whole * results.pixel
     there = Results(results.data, to, results.strip, results.pixel, count - whole, results.filters)
     apply_strips(T, here, count - whole, 1, window, weight, there, pointer(spare))
@@ -287,7 +311,7 @@ def convolve_image(T, image, height, width, window, padding, weight, results, fi
         return
     rows = fitting // ((width + 2 * padding) * window.stride) - window.rows // window.stride
     band = min(max(1, rows), stop - first)
-    plane = extent(width, image.channels, window, padding, band)[2]
+    plane = extent(width, image.channels, window, padding, results.across, band).plane
     # A last tile may look at places beyond the last.
     beyond = (T.rows * window.stride + window.columns) * image.channels
     room = aligned(window.blocks * plane + beyond, like)
