@@ -215,6 +215,19 @@ def test_vector_kernels_read_and_write_nothing_beyond_their_arrays(name, kind, d
         np.testing.assert_array_equal(np.isnan(host), around)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("step", steps("layernorm", "NumPy", "compiled"))
+def test_rows_of_one_number_become_the_bias_unless_it_is_no_number(step, dtype):
+    x = np.linspace(-9, 9, 3 * LANES + 1, dtype=dtype)[:, np.newaxis]
+    x[[1, LANES, -1], 0] = np.nan, np.inf, -np.inf
+    one = np.ones(1, dtype)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        got = run(step, x, 2 * one, 0.25 * one)
+        broken = run(step, x, np.inf * one, one)
+    np.testing.assert_array_equal(got, np.where(np.isfinite(x), 0.25, np.nan))
+    assert np.isnan(broken).all()
+
+
 @pytest.mark.parametrize("shape", [(2100, 1013), (64, 32_800), (2, 1_100_003)])
 @pytest.mark.parametrize("name", NAMES)
 def test_results_larger_than_the_caches_are_written_whole(name, shape):

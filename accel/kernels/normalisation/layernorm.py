@@ -367,12 +367,28 @@ def layernorm_rows(x, weight, bias, epsilon, out, first, last):
     V, width, streams = register_for(x), x.shape[1], past_caches(x, 2)
     source, target = pointer(x.reshape(-1)), pointer(out.reshape(-1))
     w, b = pointer(weight.reshape(-1)), pointer(bias.reshape(-1))
-    if width <= V.lanes // 4:
+    if width == 1:
+        _numbers(V, source, weight[0], bias[0], target, first, last)
+    elif width <= V.lanes // 4:
         _short_rows(quarter_of(x), source, width, w, b, epsilon, target, first, last)
     elif width <= V.lanes:
         _short_rows(V, source, width, w, b, epsilon, target, first, last)
     else:
         _rows(V, source, width, w, b, epsilon, target, first, last, streams)
+
+
+@jit
+def _numbers(V, x, weight, bias, out, at, end):
+    """Rows of one number, which is its own mean: results are the bias, or NaN.
+
+    As in longer rows: where the number is no finite one, nor the weight.
+    """
+    w, b = broadcast(V, weight), broadcast(V, bias)
+    while at < end:
+        count = min(V.lanes, end - at)
+        v = load_first(V, x, at, count)
+        store_first(out, at, fma(v - v, w, b), count)
+        at += count
 
 
 @jit
