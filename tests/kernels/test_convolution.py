@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import check, ladder, operation
+from accel.kernels import check, kernel, ladder, operation
 from accel.kernels.convolution import depthwise, nchw, nchwc, nhwc
 from accel.timing.counting import count
 from accel.timing.memory import account
@@ -95,6 +95,26 @@ def test_work_cut_into_parts_gives_the_same_answer(name, sizes, parts):
 def test_large_images_are_computed_in_several_bands(step):
     arguments = of(step.operation, side=70, width=90, channels=40, filters=3, padding=1)
     assert difference(run(step, *arguments), *operation(step.operation).oracle(*arguments)) is None
+
+
+#: Several bands with a stride; filters for a wide and a narrow strip; rows of whole tiles or not.
+STRIDDEN = (
+    {"side": 70, "width": 90, "channels": 40, "filters": 50, "stride": 2, "padding": 1},
+    {"side": 61, "width": 112, "channels": 33, "filters": 35, "kernel": 5, "stride": 3},
+    {"side": 57, "channels": 65, "filters": 34, "kernel": 1, "stride": 2},
+    {"side": 30, "channels": 5, "filters": 67, "kernel": 7, "stride": 2, "padding": 3, "batch": 2},
+)
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+@pytest.mark.parametrize("sizes", STRIDDEN, ids=str)
+def test_strides_in_several_bands_and_strips(name, sizes):
+    x, weight, stride, padding, out = of(name, **sizes)
+    (_, x), (_, weight), (host, into) = inside(x, np.nan), inside(weight, np.nan), inside(out, 7)
+    kernel(name, "tiled").function(x, weight, stride, padding, into)
+    assert difference(into, *operation(name).oracle(x, weight, stride, padding, out)) is None
+    np.testing.assert_array_equal(host[:128], 7)
+    np.testing.assert_array_equal(host[128 + out.size :], 7)
 
 
 def inside(x, fence):

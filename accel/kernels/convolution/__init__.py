@@ -1,8 +1,8 @@
 """Convolutions, one file for each layout of memory.
 
 `nchw` has the whole ladder, `nhwc` and `nchwc` those steps that the layout changes, `depthwise`
-the convolution of each channel by itself. `lines`, `pixels`, `winograd` and `winograd_pixels`
-are what the top steps do.
+the convolution of each channel by itself. `lines` (with `line_copies`), `pixels`, `winograd` and
+`winograd_pixels` are what the top steps do.
 """
 
 from accel.kernels.convolution.nchw import (

@@ -23,6 +23,12 @@ import numpy as np
 from numba import get_num_threads, prange
 
 from accel.kernels.convolution import shapes, winograd, winograd_pixels
+from accel.kernels.convolution.blocks import (
+    blocked_images,
+    blocked_weights,
+    unblocked_images,
+    unblocked_weights,
+)
 from accel.kernels.convolution.lines import THREADS_PAY_FLOPS, bands_of
 from accel.kernels.convolution.pixels import (
     Image,
@@ -42,39 +48,6 @@ from accel.kernels.convolution.winograd_pixels import (
 from accel.kernels.inputs import blank
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit, pointer, vector
-
-
-def blocked_images(x: np.ndarray, block: int) -> np.ndarray:
-    """Return (batch, channels, height, width) in blocks of channels, zeros in the last."""
-    batch, channels, height, width = x.shape
-    blocks = -(-channels // block)
-    filled = np.zeros((batch, blocks * block, height, width), x.dtype)
-    filled[:, :channels] = x
-    apart = filled.reshape(batch, blocks, block, height, width)
-    return np.ascontiguousarray(apart.transpose(0, 1, 3, 4, 2))
-
-
-def blocked_weights(weight: np.ndarray, block: int) -> np.ndarray:
-    """Return (filters, channels, kernel, kernel) in blocks of both, zeros in the last ones."""
-    filters, channels, rows, columns = weight.shape
-    down, across = -(-filters // block), -(-channels // block)
-    filled = np.zeros((down * block, across * block, rows, columns), weight.dtype)
-    filled[:filters, :channels] = weight
-    apart = filled.reshape(down, block, across, block, rows, columns)
-    return np.ascontiguousarray(apart.transpose(0, 2, 4, 5, 3, 1))
-
-
-def unblocked_images(x: np.ndarray) -> np.ndarray:
-    """Return blocks of channels as (batch, channels, height, width), with those of zeros."""
-    batch, blocks, height, width, block = x.shape
-    return x.transpose(0, 1, 4, 2, 3).reshape(batch, blocks * block, height, width)
-
-
-def unblocked_weights(weight: np.ndarray) -> np.ndarray:
-    """Return blocks of weights as (filters, channels, kernel, kernel), with those of zeros."""
-    down, across, rows, columns, inner, outer = weight.shape
-    apart = weight.transpose(0, 5, 1, 4, 2, 3)
-    return apart.reshape(down * outer, across * inner, rows, columns)
 
 
 def _block_for(dtype: str, block: int | None) -> int:
@@ -314,7 +287,7 @@ def image_nchwc(T, x, weight, stride, padding, out, image, first, stop):
     there = Results(pointer(out), image * strips * strip, strip, outer, across, strips * outer)
     window = Window(blocks, weight.shape[2], weight.shape[3], stride)
     convolve_image(
-        T, here, height, width, window, padding, pointer(weight), there, first, stop, out
+        T, T, here, height, width, window, padding, pointer(weight), there, first, stop, out
     )
 
 

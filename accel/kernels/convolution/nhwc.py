@@ -21,6 +21,7 @@ from accel.kernels.convolution.pixels import (
     Image,
     Results,
     Window,
+    block_tile_for,
     convolve_image,
     strips_of,
     wide_tile_for,
@@ -235,7 +236,7 @@ def conv2d_nhwc_direct(x, weight, stride, padding, out):
 
 
 @jit
-def image_nhwc(T, x, packed, shape, stride, padding, out, image, first, stop):
+def image_nhwc(T, N, x, packed, shape, stride, padding, out, image, first, stop):
     """Compute rows `first` to `stop` of the results of one image from packed weights."""
     height, width, channels = x.shape[1:]
     down, across, filters = out.shape[1:]
@@ -245,7 +246,7 @@ def image_nhwc(T, x, packed, shape, stride, padding, out, image, first, stop):
     there = Results(pointer(out), to, T.columns, filters, across, filters)
     window = Window(1, rows, columns, stride)
     convolve_image(
-        T, here, height, width, window, padding, pointer(packed), there, first, stop, out
+        T, N, here, height, width, window, padding, pointer(packed), there, first, stop, out
     )
 
 
@@ -283,11 +284,11 @@ def conv2d_nhwc_tiled(x, weight, stride, padding, out):
     check_nhwc(x, weight, stride, padding, out)
     if out.size == 0:
         return
-    T = wide_tile_for(x)
-    packed = strips_of(T, weight)
+    T, N = wide_tile_for(x), block_tile_for(x)
+    packed = strips_of(T, N, weight)
     for image in range(x.shape[0]):
         image_nhwc(
-            T, x, packed, weight.shape, stride, padding, out, image, np.int64(0), out.shape[1]
+            T, N, x, packed, weight.shape, stride, padding, out, image, np.int64(0), out.shape[1]
         )
 
 
@@ -401,13 +402,15 @@ def conv2d_nhwc_threads(x, weight, stride, padding, out):
 def conv2d_nhwc_in_bands(x, weight, stride, padding, out, bands):
     """Convolve each of `bands` bands of rows of each image on a core that is free."""
     check_nhwc(x, weight, stride, padding, out)
-    T = wide_tile_for(x)
-    packed = strips_of(T, weight)
+    packed = strips_of(wide_tile_for(x), block_tile_for(x), weight)
     rows, shape = out.shape[1], weight.shape
     for task in prange(x.shape[0] * bands):
         image, band = np.int64(task) // bands, np.int64(task) % bands  # as one core counts
         first, stop = band * rows // bands, (band + 1) * rows // bands
-        image_nhwc(wide_tile_for(x), x, packed, shape, stride, padding, out, image, first, stop)
+        image_nhwc(
+            wide_tile_for(x), block_tile_for(x), x, packed, shape, stride, padding, out, image,
+            first, stop,
+        )  # fmt: skip
 
 
 @jit(parallel=True)

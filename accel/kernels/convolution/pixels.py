@@ -32,7 +32,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from accel.kernels.convolution.lines import BAND_BYTES, SUMMED, aligned
+from accel.kernels.convolution.line_copies import aligned
+from accel.kernels.convolution.lines import BAND_BYTES, SUMMED
 from accel.kernels.matmul.blocks import host_tile
 from accel.simd import (
     Tile,
@@ -181,29 +182,35 @@ def keep_pixels(T, spare, p, count, step, results, to, filters):
 
 
 @jit
-def apply_strips(T, image, step, band, window, weight, results, spare):
-    """Apply all filters to `band` rows of places, `step` from row to row, as runs of places."""
-    depth = window.blocks * window.rows * window.columns * image.channels
+def apply_strip(T, image, step, band, window, weight, w, results, to, filters, spare):
+    """Apply a strip of filters to `band` rows of places, `step` from row to row, in runs."""
     across = results.across
     # One run, with places between the rows, or a run for each row, whose last tile is not full.
-    flat = step < -(-across // T.rows) * T.rows
+    if step < -(-across // T.rows) * T.rows:
+        count = (band - 1) * step + across
+        run_of_places(
+            T, image, image.at, count, step, window, weight, w, results, to, filters, spare
+        )
+        return
+    for i in range(band):
+        run_of_places(
+            T, image, image.at + i * image.row, across, across, window, weight, w, results,
+            to + i * across * results.pixel, filters, spare,
+        )  # fmt: skip
+
+
+@jit
+def apply_strips(T, N, image, step, band, window, weight, results, spare):
+    """Apply all filters, strip by strip; the last in the narrow tile if that holds them."""
+    depth = window.blocks * window.rows * window.columns * image.channels
     for f in range(0, results.filters, T.columns):
-        strip = f // T.columns
-        filters = min(T.columns, results.filters - f)
-        to = results.at + strip * results.strip
-        if flat:
-            count = (band - 1) * step + across
-            run_of_places(
-                T, image, image.at, count, step, window, weight, strip * depth * T.columns,
-                results, to, filters, spare,
-            )  # fmt: skip
+        w, to = f * depth, results.at + f // T.columns * results.strip
+        left = results.filters - f
+        if left > N.columns:
+            own = min(T.columns, left)
+            apply_strip(T, image, step, band, window, weight, w, results, to, own, spare)
         else:
-            for i in range(band):
-                run_of_places(
-                    T, image, image.at + i * image.row, across, across, window, weight,
-                    strip * depth * T.columns, results, to + i * across * results.pixel, filters,
-                    spare,
-                )  # fmt: skip
+            apply_strip(N, image, step, band, window, weight, w, results, to, left, spare)
 
 
 @jit
@@ -254,7 +261,7 @@ def extent(width, channels, window, padding, across, band):
 
 @jit
 def convolve_band(
-    T, image, height, width, window, padding, weight, results, first, band, spare, room
+    T, N, image, height, width, window, padding, weight, results, first, band, spare, room
 ):
     """Compute `band` rows of results from `first` on, from a copy with zeros around it."""
     channels = image.channels
@@ -264,78 +271,84 @@ def convolve_band(
     to = results.at + first * results.across * results.pixel
     there = Results(results.data, to, results.strip, results.pixel, results.across, results.filters)
     step = size.step // window.stride
-    apply_strips(T, lines, step, band, window, weight, there, pointer(spare))
+    apply_strips(T, N, lines, step, band, window, weight, there, pointer(spare))
 
 
 @jit
-def convolve_pointwise(T, image, first, count, window, weight, results, spare, room):
+def convolve_pointwise(T, N, image, first, count, window, weight, results, spare, room):
     """Compute `count` places of a 1 x 1 convolution, all but the last few where they are."""
     channels = image.channels
-    whole = count - count % T.rows
+    whole = count - count % N.rows
     begin = image.at + first * channels
     to = results.at + first * results.pixel
     if whole:
         here = Image(image.data, begin, image.plane, 0, 0, channels)
         there = Results(results.data, to, results.strip, results.pixel, whole, results.filters)
-        apply_strips(T, here, whole, 1, window, weight, there, pointer(spare))
+        apply_strips(T, N, here, whole, 1, window, weight, there, pointer(spare))
     if whole == count:
         return
     left = (count - whole) * channels
     for b in range(window.blocks):
-        source, at = begin + b * image.plane + whole * channels, b * T.rows * channels
+        source, at = begin + b * image.plane + whole * channels, b * N.rows * channels
         for c in range(left):
             room[at + c] = image.data[source + c]
-        for c in range(left, T.rows * channels):
+        for c in range(left, N.rows * channels):
             room[at + c] = 0
-    here = Image(pointer(room), 0, T.rows * channels, 0, 0, channels)
+    here = Image(pointer(room), 0, N.rows * channels, 0, 0, channels)
     to += whole * results.pixel
     there = Results(results.data, to, results.strip, results.pixel, count - whole, results.filters)
-    apply_strips(T, here, count - whole, 1, window, weight, there, pointer(spare))
+    apply_strips(T, N, here, count - whole, 1, window, weight, there, pointer(spare))
 
 
 @jit
-def convolve_image(T, image, height, width, window, padding, weight, results, first, stop, like):
+def convolve_image(
+    T, N, image, height, width, window, padding, weight, results, first, stop, like
+):
     """Compute rows `first` to `stop` of an image's results, in bands that fit the cache.
 
-    `weight` is a pointer, `like` an array of the element type.
+    `weight` is a pointer, `like` an array of the element type. `N` is the tile for a last strip
+    of few filters, of as many accumulators as `T` and no more columns.
     """
     spare = aligned(T.rows * T.columns + T.vector.lanes, like)
     pixel = max(1, window.blocks * image.channels)
     fitting = max(1, BAND_BYTES // (pixel * like.itemsize))
     if window.rows * window.columns == 1 and window.stride == 1 and padding == 0:
-        room = aligned(pixel * T.rows, like)
-        fitting = max(1, fitting // T.rows) * T.rows
+        room = aligned(pixel * N.rows, like)
+        fitting = max(1, fitting // N.rows) * N.rows
         for place in range(first * width, stop * width, fitting):
             count = min(fitting, stop * width - place)
-            convolve_pointwise(T, image, place, count, window, weight, results, spare, room)
+            convolve_pointwise(T, N, image, place, count, window, weight, results, spare, room)
         return
     rows = fitting // ((width + 2 * padding) * window.stride) - window.rows // window.stride
     band = min(max(1, rows), stop - first)
     plane = extent(width, image.channels, window, padding, results.across, band).plane
     # A last tile may look at places beyond the last.
-    beyond = (T.rows * window.stride + window.columns) * image.channels
+    beyond = (N.rows * window.stride + window.columns) * image.channels
     room = aligned(window.blocks * plane + beyond, like)
     for i in range(first, stop, band):
         convolve_band(
-            T, image, height, width, window, padding, weight, results, i, min(band, stop - i),
-            spare, room,
+            T, N, image, height, width, window, padding, weight, results, i,
+            min(band, stop - i), spare, room,
         )  # fmt: skip
 
 
 @jit
-def strips_of(T, weight):
+def strips_of(T, N, weight):
     """Copy weights (rows, columns, channels, filters) as strips of a tile's columns.
 
-    A strip holds, one after another, what each outer product needs; zeros fill the last.
+    A strip holds, one after another, what each outer product needs. The last is that of the
+    narrow tile if that holds its filters; zeros fill it.
     """
     rows, columns, channels, filters = weight.shape
     depth = rows * columns * channels
-    strips = -(-filters // T.columns)
-    packed = aligned(strips * depth * T.columns, weight)
+    rest = filters % T.columns
+    last = 0 if rest == 0 else N.columns if rest <= N.columns else T.columns
+    packed = aligned((filters - rest + last) * depth, weight)
     source, to = pointer(weight), pointer(packed)
     for k in range(depth):
-        for f in range(0, strips * T.columns, T.vector.lanes):
-            strip, column = f // T.columns, f % T.columns
+        for f in range(0, filters - rest + last, T.vector.lanes):
+            strip = f - f % T.columns
+            wide = T.columns if strip + T.columns <= filters else last
             v = load_first(T.vector, source, k * filters + f, filters - f)
-            store(to, (strip * depth + k) * T.columns + column, v)
+            store(to, strip * depth + k * wide + f - strip, v)
     return packed

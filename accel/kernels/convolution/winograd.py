@@ -26,13 +26,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.kernels.convolution.lines import (
-    aligned,
-    columns_inside,
-    narrow_for,
-    spread,
-    wide_for,
-)
+from accel.kernels.convolution.line_copies import aligned, columns_inside, spread
+from accel.kernels.convolution.lines import narrow_for, wide_for
 from accel.simd import (
     bitcast,
     convert,

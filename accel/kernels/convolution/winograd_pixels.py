@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from accel.kernels.convolution.lines import aligned, spread
+from accel.kernels.convolution.line_copies import aligned, spread
 from accel.kernels.convolution.pixels import block_tile_for, wide_tile_for
 from accel.kernels.convolution.winograd import SINGLE, SUMMED, sums_of_three, two_rooms
 from accel.simd import (
