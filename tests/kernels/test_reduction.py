@@ -94,6 +94,28 @@ def test_the_order_of_additions_decides_the_error():
     assert max(kahan, pairwise, vector_) < 4
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 15, 16, 17, 31])  # four registers of 256 bits, less one
+def test_short_sums_and_moments_of_float32_are_the_right_ones_rounded(n):
+    x = operation("sum").inputs(n=n)[0]
+    assert run(kernel("sum", "vector"), x, np.empty(1, "f4"))[0] == np.float32(math.fsum(x))
+    z = x.astype(float)
+    expected = np.array([z.mean(), z.var()], "f4")
+    got = run(kernel("mean_variance", "vector"), x, np.empty(2, "f4"))
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("kind", ["sum", "mean_variance"])
+@pytest.mark.parametrize("n", [5, 40, 600, 5000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_infinity_among_the_numbers_is_the_sum_and_two_of_them_may_be_nan(kind, n, dtype):
+    x = np.ones(n, dtype)
+    x[n // 2] = np.inf
+    out = np.empty(1 if kind == "sum" else 2, dtype)
+    assert run(kernel(kind, "vector"), x, out)[0] == np.inf
+    x[1] = -np.inf
+    assert np.isnan(run(kernel(kind, "vector"), x, out)[0])
+
+
 def test_kahan_keeps_what_a_compiler_free_to_reorder_would_lose():
     x = np.ones(1 << 12, "float32")
     x[0] = 2.0**24  # from here on, adding 1 changes nothing
@@ -160,7 +182,7 @@ def test_an_infinite_mean_is_infinite(kind):
 
 
 #: Both sides of a register, of eight, of a stretch, of a block; long enough for all cores.
-SIZES = [1, 3, 15, 16, 17, 63, 64, 65, 127, 129, 1025, 2047, 2049, 2111, 4097, 131_073]
+SIZES = [1, 3, 15, 16, 17, 63, 64, 65, 127, 129, 1025, 511, 513, 2047, 2049, 2111, 4097, 131_073]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from accel.kernels.reduction.spans import (
     one,
     sum_error,
 )
-from accel.kernels.reduction.sums import BLOCK, block_sum
+from accel.kernels.reduction.sums import block_sum, sum_of_lanes, wide_sum
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
     alike,
@@ -48,6 +48,10 @@ from accel.simd import (
     select,
     zeros,
 )
+
+#: Numbers that are walked twice at a time, a multiple of eight registers: they stay in the
+#: nearest cache meanwhile.
+STRETCH = 2048
 
 
 def mean_variance_inputs(n: int, dtype: str = "float32", values: str = "normal") -> tuple:
@@ -382,22 +386,56 @@ def span_moments(x, first, last):
     V = register_for(x)
     W = alike(V, "float64")
     count, mean, squares, total = 0.0, 0.0, 0.0, 0.0
-    for i in range(first, last, BLOCK):
-        end = min(last, i + BLOCK)
+    for i in range(first, last, STRETCH):
+        end = min(last, i + STRETCH)
         number = float(end - i)
-        block = horizontal_sum(convert(W, block_sum(V, x, i, end)))
-        centre = x.dtype.type(block / number)
-        missed = block / number - centre  # the rest of a mean that the element type rounds off
-        spread = horizontal_sum(convert(W, _squares(V, x, i, end, centre)))
+        stretch = _stretch_sum(V, W, x, i, end)
+        centre = x.dtype.type(stretch / number)
+        missed = stretch / number - centre  # the rest of a mean that the element type rounds off
+        spread = horizontal_sum(_wide_squares(V, W, x, i, end, centre))
         spread = spread - number * missed * missed
-        count, mean, squares = _joined(count, mean, squares, number, block / number, spread)
-        total += block
+        count, mean, squares = _joined(count, mean, squares, number, stretch / number, spread)
+        total += stretch
     return count, mean, squares, total
 
 
 @jit
+def _stretch_sum(V, W, x, first, last):
+    """Return the sum of a stretch, in float64; of a last, shorter one with all care."""
+    if last - first < STRETCH:
+        return sum_of_lanes(*wide_sum(V, W, x, first, last))
+    return horizontal_sum(convert(W, block_sum(V, x, first, last)))
+
+
+@jit
+def _wide_squares(V, W, x, first, last, centre):
+    """Return a register of float64 whose lanes add up to the squared distances of a stretch.
+
+    A whole one is added up in the element type: squares have one sign, and lose few digits.
+    What fills no four registers is in float64 altogether, so that a short array has no other
+    error than that of its result.
+    """
+    if last - first == STRETCH:
+        return convert(W, _squares(V, x, first, last, centre))
+    total, away = zeros(W), broadcast(W, centre)
+    i = first
+    while last - i >= 4 * V.lanes:
+        total += convert(W, _squares(V, x, i, i + 4 * V.lanes, centre))
+        i += 4 * V.lanes
+    while last - i >= V.lanes:
+        s = convert(W, load(V, x, i)) - away
+        total = fma(s, s, total)
+        i += V.lanes
+    s = select(first_lanes(W, last - i), convert(W, load_first(V, x, i, last - i)) - away, zeros(W))
+    return fma(s, s, total)
+
+
+@jit
 def _squares(V, x, first, last, centre):
-    """Return a register whose lanes add up to the squared distances from `centre`."""
+    """Return a register whose lanes add up to the squared distances from `centre`.
+
+    Of whole registers by fours.
+    """
     a, b, c, d = zeros(V), zeros(V), zeros(V), zeros(V)
     away = broadcast(V, centre)
     i = first
@@ -406,9 +444,4 @@ def _squares(V, x, first, last, centre):
         u, v = load(V, x, i + 2 * V.lanes) - away, load(V, x, i + 3 * V.lanes) - away
         a, b, c, d = fma(s, s, a), fma(t, t, b), fma(u, u, c), fma(v, v, d)
         i += 4 * V.lanes
-    while last - i >= V.lanes:
-        s = load(V, x, i) - away
-        a = fma(s, s, a)
-        i += V.lanes
-    s = select(first_lanes(V, last - i), load_first(V, x, i, last - i) - away, zeros(V))
-    return (fma(s, s, a) + b) + (c + d)
+    return (a + b) + (c + d)
