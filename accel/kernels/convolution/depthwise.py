@@ -19,31 +19,34 @@ from numba import get_num_threads, prange
 
 from accel.kernels.activation import register_for
 from accel.kernels.convolution import shapes
-from accel.kernels.convolution.lines import aligned
+from accel.kernels.convolution.lines import aligned, spread
+from accel.kernels.convolution.pooling.past_caches import leave_rest, line_of, send
 from accel.kernels.inputs import blank, normal
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
     both,
     broadcast,
-    elements_to_alignment,
     fence,
     first_lanes,
     fma,
     invert,
     jit,
     load,
-    load_first,
     load_masked,
     pointer,
     prefetch,
     store,
     store_first,
+    store_masked,
     store_streaming,
     zeros,
 )
 
-#: Rows of results to compute at a time: they should stay in the first cache.
+#: Rows of results to compute at a time, at least: those that leave for memory together.
 BAND_ROWS = 16
+
+#: Bytes of an image's rows from which results that stay are computed at a time.
+BAND_BYTES = 1 << 14
 
 #: Results of more bytes than the last cache holds are written past it.
 STREAM_BYTES = 1 << 23
@@ -326,13 +329,20 @@ def pick(room, stride, row):
             row[j] = room[stride * j]
 
 
-@jit
-def rows_of_three(V, x, plane, height, width, padding, taps, out, to, first, rows):
+@jit(inline="always")
+def rows_of_three(
+    V, x, plane, height, width, padding, taps, into, to, first, rows,
+    sends, room, at, out, base, sent, whole,
+):  # fmt: skip
     """Compute `rows` rows of one plane's results, for 3 x 3 taps and no stride.
 
     Each register goes down its column. Three results are under way at a time: the row just
     loaded is the last of one, the middle of the next and the first of one more, so it is loaded
     once for each column of taps. Masks keep loads inside the row.
+
+    Where it `sends`, a line of earlier results leaves for each register computed, so that the
+    way to memory is never idle: ``room[at + i]`` to ``out[base + i]`` for i from `sent` to
+    `whole`. Returns the i that is next.
     """
     across = width + 2 * padding - 2
     a0, a1, a2 = broadcast(V, taps[0]), broadcast(V, taps[1]), broadcast(V, taps[2])
@@ -347,21 +357,25 @@ def rows_of_three(V, x, plane, height, width, padding, taps, out, to, first, row
         right_mask = lanes_inside(V, column + 2, width)
         second, next_one = zeros(V), zeros(V)
         for row in range(begin, end):
-            at = plane + row * width + column
-            prefetch(x, at + BAND_ROWS * width)  # no machine sees through columns of a band
-            left = load_masked(V, x, at, left_mask)
-            middle = load_masked(V, x, at + 1, middle_mask)
-            right = load_masked(V, x, at + 2, right_mask)
+            seen = plane + row * width + column
+            prefetch(x, seen + rows * width)  # no machine sees through columns of a band
+            left = load_masked(V, x, seen, left_mask)
+            middle = load_masked(V, x, seen + 1, middle_mask)
+            right = load_masked(V, x, seen + 2, right_mask)
             done = fma(right, c2, fma(middle, c1, fma(left, c0, second)))
             second = fma(right, b2, fma(middle, b1, fma(left, b0, next_one)))
             next_one = fma(right, a2, fma(middle, a1, left * a0))
             if row >= top + 2:
-                store_first(out, to + (row - top - 2) * across + j, done, across - j)
+                store_first(into, to + (row - top - 2) * across + j, done, across - j)
+            if sends and sent < whole:
+                store_streaming(out, base + sent, load(V, room, at + sent))
+                sent += V.lanes
         # Rows of zeros below the image: they add nothing.
         if end < top + rows + 2:
-            store_first(out, to + (end - top - 2) * across + j, second, across - j)
+            store_first(into, to + (end - top - 2) * across + j, second, across - j)
         if end + 1 < top + rows + 2:
-            store_first(out, to + (end - top - 1) * across + j, next_one, across - j)
+            store_first(into, to + (end - top - 1) * across + j, next_one, across - j)
+    return sent
 
 
 @jit(inline="always")
@@ -371,62 +385,58 @@ def lanes_inside(V, column, width):
 
 
 @jit
-def stream(V, room, count, out, to):
-    """Copy numbers to where nobody will read them soon: past the caches."""
-    source = pointer(room)
-    head = min(count, elements_to_alignment(V, out, to))
-    store_first(out, to, load_first(V, source, 0, head), head)
-    whole = head + (count - head) // V.lanes * V.lanes
-    for i in range(head, whole, V.lanes):
-        store_streaming(out, to + i, load(V, source, i))
-    rest = load_first(V, source, whole, count - whole)
-    store_first(out, to + whole, rest, count - whole)
-
-
-@jit
 def planes_of_three(V, x, weight, padding, out, start, stop):
     """Compute planes `start` to `stop` for 3 x 3 taps and no stride."""
     channels, height, width = x.shape[1:]
     down, across = out.shape[2:]
-    streams = out.size * out.itemsize > STREAM_BYTES
-    room = aligned(BAND_ROWS * across + V.lanes, x)
+    source, target = pointer(x), pointer(out)
+    band = max(BAND_ROWS, BAND_BYTES // (width * x.itemsize))
     for plane in range(start, stop):
         taps = weight[plane % channels].reshape(-1)
-        source = plane * height * width
+        for first in range(0, down, band):
+            to = (plane * down + first) * across
+            rows_of_three(
+                V, source, plane * height * width, height, width, padding, taps, target, to,
+                first, min(band, down - first), False, target, 0, target, 0, 0, 0,
+            )  # fmt: skip
+
+
+@jit
+def planes_past_the_caches(V, x, weight, padding, out, start, stop):
+    """Compute planes as `planes_of_three`, and write whole lines of results past the caches.
+
+    A band of rows is computed into a room while the band before leaves another. What it leaves
+    of its last line waits in the room of the next.
+    """
+    channels, height, width = x.shape[1:]
+    down, across = out.shape[2:]
+    source, target = pointer(x), pointer(out)
+    size = spread(BAND_ROWS * across + 2 * V.lanes, x)
+    rooms = aligned(2 * size, x)
+    room, now = pointer(rooms), 0  # where in the rooms results arrive
+    begin = start * down * across
+    base, filled = line_of(V, target, begin), begin  # what they are results of
+    old, sent, whole = base, 0, 0  # and those that leave
+    for plane in range(start, stop):
+        taps = weight[plane % channels].reshape(-1)
         for first in range(0, down, BAND_ROWS):
             rows = min(BAND_ROWS, down - first)
-            to = (plane * down + first) * across
-            if streams:
-                rows_of_three(
-                    V,
-                    pointer(x),
-                    source,
-                    height,
-                    width,
-                    padding,
-                    taps,
-                    pointer(room),
-                    0,
-                    first,
-                    rows,
-                )
-                stream(V, room, rows * across, pointer(out), to)
-            else:
-                rows_of_three(
-                    V,
-                    pointer(x),
-                    source,
-                    height,
-                    width,
-                    padding,
-                    taps,
-                    pointer(out),
-                    to,
-                    first,
-                    rows,
-                )
-    if streams:
-        fence()
+            sent = rows_of_three(
+                V, source, plane * height * width, height, width, padding, taps, room,
+                now + filled - base, first, rows, True, room, size - now, target, old, sent, whole,
+            )  # fmt: skip
+            send(V, room, size - now, target, old, sent, whole)
+            filled += rows * across
+            old, sent, whole = base, 0, (filled - base) // V.lanes * V.lanes
+            if old < begin and whole > 0:  # lanes before the first result are somebody else's
+                ours = invert(first_lanes(V, begin - old))
+                store_masked(target, old, load(V, room, now), ours)
+                sent = V.lanes
+            store(room, size - now, load(V, room, now + whole))
+            base, now = old + whole, size - now
+    send(V, room, size - now, target, old, sent, whole)
+    leave_rest(V, room, now, target, base, begin, filled)
+    fence()
 
 
 @jit
@@ -453,7 +463,9 @@ def planes_of_any(V, x, weight, stride, padding, out, start, stop):
 @jit
 def some_planes(x, weight, stride, padding, out, start, stop):
     """Compute planes `start` to `stop` in the way that suits the filter."""
-    if is_of_three(weight, stride, padding):
+    if is_of_three(weight, stride, padding) and out.size * out.itemsize > STREAM_BYTES:
+        planes_past_the_caches(register_for(x), x, weight, padding, out, start, stop)
+    elif is_of_three(weight, stride, padding):
         planes_of_three(register_for(x), x, weight, padding, out, start, stop)
     else:
         planes_of_any(register_for(x), x, weight, stride, padding, out, start, stop)

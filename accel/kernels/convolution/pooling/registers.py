@@ -217,8 +217,7 @@ def pool_planes(V, largest, border, x, kernel, stride, padding, count, out, star
             if streams:
                 base = leave(V, pointer(room), target, base, begin, filled)
     if streams:
-        if filled > max(base, begin):
-            leave_rest(V, pointer(room), target, base, begin, filled)
+        leave_rest(V, pointer(room), 0, target, base, begin, filled)
         fence()
 
 
