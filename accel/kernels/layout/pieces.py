@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numba.extending import overload
 
+from accel.kernels.layout.few import square_of_few
 from accel.kernels.layout.streams import AHEAD, square_for
 from accel.simd import (
     alike,
@@ -41,8 +42,11 @@ NEAR_BYTES = 1 << 17
 
 
 @jit
-def in_one_piece(x, at, step, out, to, rows, columns, buffer):
+def in_one_piece(x, at, step, out, to, rows, columns, filled, buffer):
     """Transpose to rows of `out` that follow one another, no less than a square.
+
+    Where `rows` are less than a register's lanes, no more than `FEW`, others are zero up to
+    `filled`, which are as many as the lanes; else `filled` equals `rows`.
 
     Writes past the caches: `fence` is left to the caller. The buffer holds as many rows of
     `out` as a register has lanes, and before them what is left of a line not yet whole.
@@ -58,18 +62,22 @@ def in_one_piece(x, at, step, out, to, rows, columns, buffer):
     done = to + head  # everything before is written, but for the head
     for j0 in range(0, columns, lanes):
         j = min(j0, columns - lanes)
-        for i0 in range(0, rows, lanes):
-            i = min(i0, rows - lanes)
+        for i0 in range(0, filled, lanes):
+            i = min(i0, filled - lanes)
             start = at + i * step + j
             if size > NEAR_BYTES:
-                for r in range(lanes):
+                for r in range(min(lanes, rows)):
                     prefetch(x, start + r * step + AHEAD * lanes)
-            tile_store(tile_transpose(tile_load(T, x, start, step)), buffer, base + i, rows)
+            if rows < lanes:
+                square = square_of_few(T, x, start, step, rows)
+            else:
+                square = tile_transpose(tile_load(T, x, start, step))
+            tile_store(square, buffer, base + i, filled)
         if j0 == 0:
             for k in range(head):
                 out[to + k] = buffer[base + k]
-        away = base - (to + j * rows)  # from a place in `out` to that in the buffer
-        end = to + min(j0 + lanes, columns) * rows
+        away = base - (to + j * filled)  # from a place in `out` to that in the buffer
+        end = to + min(j0 + lanes, columns) * filled
         whole = (end - done) // lanes * lanes
         if size <= NEXT_BYTES:
             for k in range(done, done + whole, lanes):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from accel.kernels.activation import register_for
+from accel.kernels.layout.few import FEW, few_columns, few_rows, reaches_a_register
 from accel.kernels.layout.pieces import in_one_piece
 from accel.kernels.layout.slim import SPELLED_OUT, put_together, taken_apart
 from accel.kernels.layout.slim_streams import (
@@ -96,6 +97,13 @@ def one_of_many(x, at, step, out, to, out_step, rows, columns, filled, streaming
             put_together(x, at, step, out, to, rows, columns)
     elif rows == filled and min(rows, columns) >= lanes:
         _by_squares(x, at, step, out, to, out_step, rows, columns, streaming, buffer)
+    elif 0 < rows <= FEW and filled == lanes <= columns:
+        if streaming and out_step == lanes:
+            in_one_piece(x, at, step, out, to, rows, columns, filled, buffer)
+        else:
+            few_rows(x, at, step, out, to, out_step, rows, columns)
+    elif 0 < columns <= FEW and filled == rows >= lanes and reaches_a_register(x, at, step, rows):
+        few_columns(x, at, step, out, to, out_step, rows, columns)
     else:
         by_corners(x, at, step, out, to, out_step, rows, columns, filled)
 
@@ -112,7 +120,7 @@ def _by_squares(x, at, step, out, to, out_step, rows, columns, streaming, buffer
     top, bottom, right = 0, rows, 0  # rows and columns that are still to be done
     wide = columns // lanes * lanes
     if streaming and out_step == rows and rows < LONG * lanes:
-        in_one_piece(x, at, step, out, to, rows, columns, buffer)
+        in_one_piece(x, at, step, out, to, rows, columns, rows, buffer)
         return
     if streaming and out_step % lanes == 0 and (first == 0 or rows >= LONG * lanes):
         last = first + (rows - first) // lanes * lanes
