@@ -6,9 +6,9 @@ in PyTorch. Everywhere else the answer is finite for finite x.
 Largest errors of the registers, found over a million numbers of all magnitudes of either
 type: 1.0 of ``eps |x|``, as the formula's in NumPy and PyTorch 2.13. In units in the last
 place (ULP) of the result: 1.8 where x is positive; 14 down to x = -3, where the formula has
-320; 180 for float32 in the far end, where it has no digit. What remains is the rounding of
-the argument of the exponential, about 90 there. From where that overflows on, below about
--10.06 or -21.1, the answer is 0.
+320; 160 for float32 and 1500 for float64 in the far end, where it has no digit. What remains
+is the rounding of the argument of the exponential, about 90 or 700 there. From where that
+overflows on, below about -10.06 or -21.1, the answer is 0.
 
 Source
 ------

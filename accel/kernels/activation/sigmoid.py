@@ -30,7 +30,7 @@ from accel.kernels.activation.elements import (
     read_and_written,
 )
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import absolute, exp, jit, minimum, select
+from accel.simd import exp, jit, minimum
 
 #: From far below this on the logistic function is 1 in either type; its exponential is finite.
 BEYOND_ONE = 80.0
@@ -277,18 +277,6 @@ def sigmoid_register(v):
     """Return the logistic function of a register, in compiled code."""
     e = exp(minimum(BEYOND_ONE, v))
     return e / (1.0 + e)
-
-
-@register_jitable(forceinline=True)
-def times_logistic(v, w):
-    """Return ``v / (1 + exp(-w))`` of registers of one sign, in compiled code.
-
-    Of the two forms the one whose exponential is small, which loses no digits: where v is
-    positive no more roundings than in the formula, where it is negative one more, and none
-    of its overflow.
-    """
-    e = exp(-absolute(w))
-    return select(w < 0.0, v * e, v) / (1.0 + e)
 
 
 @jit
