@@ -94,15 +94,30 @@ def test_transformation_of_blocks_refuses_blocks_that_are_no_register():
     assert difference(arguments[-1], *operation("conv2d_nchwc").oracle(*arguments)) is None
 
 
-@pytest.mark.parametrize("pays", [winograd.pays, winograd_pixels.pays])
-def test_few_pieces_or_channels_or_another_filter_do_not_pay(pays):
+def test_few_pieces_or_channels_or_another_filter_do_not_pay():
     weight, out = (64, 64, 3, 3), (1, 64, 28, 28)
-    assert pays(weight, out, 1)
-    assert not pays(weight, out, 2)
-    assert not pays((64, 64, 5, 5), out, 1)
-    assert not pays((64, 3, 3, 3), out, 1)
-    assert not pays((3, 64, 3, 3), (1, 3, 28, 28), 1)
-    assert not pays(weight, (1, 64, 4, 4), 1)
+    assert winograd.pays(weight, out, 1)
+    assert not winograd.pays(weight, out, 2)
+    assert not winograd.pays((64, 64, 5, 5), out, 1)
+    assert not winograd.pays((64, 3, 3, 3), out, 1)
+    assert not winograd.pays((3, 64, 3, 3), (1, 3, 28, 28), 1)
+    assert not winograd.pays(weight, (1, 64, 4, 4), 1)
+
+
+def test_few_pieces_or_channels_do_not_pay_for_pixels_either():
+    assert winograd_pixels.pays(64, 64, 196)
+    assert not winograd_pixels.pays(64, 64, 4)
+    assert not winograd_pixels.pays(64, 3, 196)
+    assert not winograd_pixels.pays(3, 64, 196)
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+@pytest.mark.parametrize("sizes", [{}, {"kernel": 5}, {"stride": 2}, {"filters": 3}], ids=str)
+def test_every_step_to_call_is_right_whichever_way_it_goes(name, sizes):
+    for tag in ("best", "threads"):
+        arguments = operation(name).inputs(**{"side": 24, "channels": 20, "padding": 2, **sizes})
+        best(name, "float32", 1 + (tag == "threads")).function(*arguments)
+        assert difference(arguments[-1], *operation(name).oracle(*arguments)) is None
 
 
 @pytest.mark.parametrize("name", NAMES)
