@@ -400,6 +400,19 @@ def test_tiled_serves_every_width_of_register(T):
             assert (host == 77).all()
 
 
+@pytest.mark.thorough
+def test_two_lanes_leave_rows_at_the_foot_of_a_last_whole_tile_where_they_belong():
+    """Half a register of two lanes has two: a whole tile is then no wider than a narrow one."""
+    T = Tile(vector("float64", 2), 6, 2)
+    for m, n in itertools.product((1, 3, 4, 9, 13), (4, 12, 15)):
+        a, b, expected = whole_numbers(m, 5, n, "float64")
+        host, out = placed(np.zeros_like(expected), "C")
+        matmul.tiled(a, b, out, T)
+        np.testing.assert_array_equal(out, expected)
+        out[...] = 77
+        assert (host == 77).all()
+
+
 def test_tiled_takes_operands_that_repeat_one_row_or_number():
     a = np.broadcast_to(np.float32(2), (40, 50))
     b = np.broadcast_to(np.arange(60, dtype="float32"), (50, 60))

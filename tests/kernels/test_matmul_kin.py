@@ -184,3 +184,43 @@ def test_awkward_shapes_are_parameters_of_the_inputs(name):
     for parameters in op.awkward:
         inspect.signature(op.inputs).bind(**parameters)
         assert op.flops(**parameters) > 0
+
+
+# Matrices of a few registers
+
+
+@few
+@given(
+    shape=st.tuples(st.integers(1, 3), *[st.integers(1, 19)] * 3),
+    dtype=st.sampled_from(["float32", "float64", "int64"]),
+)
+def test_small_matrices_are_exact_and_written_inside_their_arrays_only(shape, dtype):
+    count, m, k, n = shape
+    numbers = np.random.default_rng(shape)
+    a = numbers.integers(-8, 9, (count, m, k)).astype(dtype)
+    b = numbers.integers(-8, 9, (count, k, n)).astype(dtype)
+    host = np.full((count + 2, m + 2, n + 20), 77, dtype)
+    out = host[1:-1, 1:-1, 10:-10]
+    drivers.run("stack", a, b, out)
+    np.testing.assert_array_equal(out, a @ b)
+    out[...] = 77
+    assert (host == 77).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 9, 16, 17])
+def test_batches_of_small_squares_end_where_their_memory_does(n, dtype):
+    """Packed densely, with operands read to their last element and nothing beyond."""
+    a, b, out = operation("matmul_batched").inputs(batch=37, n=n, dtype=dtype)
+    kernel("matmul_batched", "vector").function(a, b, out)
+    assert difference(out, *operation("matmul_batched").oracle(a, b, out)) is None
+
+
+def test_small_matrices_keep_nan_and_infinity_to_their_rows_and_columns():
+    a, b, out = operation("matmul_batched").inputs(batch=5, n=3)
+    a[1, 2, 0], b[3, 0, 1] = np.nan, np.inf
+    kernel("matmul_batched", "vector").function(a, b, out)
+    with np.errstate(invalid="ignore"):
+        expected = a @ b
+    np.testing.assert_array_equal(np.isnan(out), np.isnan(expected))
+    np.testing.assert_array_equal(np.isinf(out), np.isinf(expected))

@@ -8,8 +8,9 @@ elements of arrays, blocks over BLAS calls. From the bottom of the ladder to its
 * `interpreter`, `numpy_calls`, `loops`, `tiled`, `blas`, `threads`: the ladder. `layers` has
   steps between those, for telling apart what they remove at once.
 * `operation`: what is computed, and what is refused.
-* `blocks`, `packing`, `registers`, `vectors`, `drivers`: what `tiled` and its kin do, from the
-  blocks that fit a cache down to the tile in registers.
+* `blocks`, `packing`, `registers`, `edges`, `vectors`, `drivers`: what `tiled` and its kin do,
+  from the blocks that fit a cache down to the tile in registers. `tiny`: what they do where a
+  matrix fits a few registers.
 * `nt`, `batched`, `linear`, `matvec`: kin that run on the same blocks. `panels` takes the
   tile apart. `strassen` and `chain` are the algorithms that do less.
 """

@@ -24,9 +24,11 @@ Three facts fix the shape of the code.
               add the tile to out
 
 Where both operands are small they stay in cache anyway, and tiles read them where they
-are; so is an operand that few tiles read. Only a ragged edge of `b` is then packed. At the
-edges of `out` tiles are smaller: `accel.kernels.matmul.registers`. One compiled function
-serves arrays of every layout: it works on pointers and strides.
+are; so is an operand that few tiles read. Only a ragged edge of `b` is then packed, and not
+even that where registers have masks: `accel.kernels.matmul.edges`. At the edges of `out` tiles
+are smaller: `accel.kernels.matmul.registers`. Matrices of a few registers go their own way:
+`accel.kernels.matmul.tiny`. One compiled function serves arrays of every layout: it works on
+pointers and strides.
 
 Source
 ------
@@ -46,14 +48,17 @@ import numba
 import numpy as np
 from numba import types
 
+from accel.kernels.matmul.edges import masked
 from accel.kernels.matmul.packing import pack
 from accel.kernels.matmul.registers import (
     NOTHING,
+    Ahead,
     Finish,
     family_of,
     finish_rows,
     strips,
 )
+from accel.kernels.matmul.tiny import fits, multiply_small
 from accel.kernels.matmul.vectors import (
     Matrix,
     dots,
@@ -170,7 +175,7 @@ def matrix(x):
     return Matrix(pointer(x), 0, x.strides[0] // x.itemsize, x.strides[1] // x.itemsize)
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def multiply(F, count, m, k, n, a, b, out, steps, finish):
     """Multiply `count` matrices of any layout: choose a way, allocate what is packed into, go.
 
@@ -184,6 +189,10 @@ def multiply(F, count, m, k, n, a, b, out, steps, finish):
         m, n = n, m
         a, b, out = transposed(b), transposed(a), transposed(out)
         a_step, b_step = b_step, a_step
+    in_rows = b.column == 1 and out.column == 1 and finish.kind == NOTHING
+    if in_rows and fits(F, m, k, n):
+        multiply_small(F.small, count, m, k, n, a, b, out, (a_step, b_step, out_step))
+        return
     thin = m == 1 and n > 1 and k > 0
     by_rows = thin and b.column == 1 and out.column == 1
     by_columns = thin and b.row == 1 and a.column == 1
@@ -201,9 +210,11 @@ def multiply(F, count, m, k, n, a, b, out, steps, finish):
             else:
                 dots(V, n, k, transposed(right), left.data, left.at, transposed(result))
             if finish.kind != NOTHING:
-                finish_rows(F.half.vector, result, 1, n, result, True, True, finish)
+                finish_rows(F.half.vector, result, m, n, result, thin, thin, finish)
         else:
-            _blocks(F, m, k, n, left, right, result, plan, finish, room, rooms)
+            wanted = i + 1 < count and plan.a_in_place and plan.b_in_place
+            ahead = Ahead(wanted, left.at + a_step, right.at + b_step)
+            _blocks(F, m, k, n, left, right, result, plan, finish, room, rooms, ahead)
 
 
 @jit(inline="always", error_model="numpy")
@@ -224,15 +235,16 @@ def _rooms(T, m, n, plan, straight):
     """Lay out what is packed, and a spare column of tiles in front of it."""
     a_rows = 0 if plan.a_in_place else min(plan.rows, m + T.rows)
     b_columns = min(plan.columns, n + T.columns)
+    ends = n % T.columns != 0 and not masked(T)
     if plan.b_in_place:
-        b_columns = T.columns if n % T.columns != 0 else 0
-    ragged = n % T.columns != 0 or not straight
+        b_columns = T.columns if ends else 0
+    ragged = ends or not straight
     a = min(plan.rows, m + T.rows) * T.columns if ragged else 0
     b = a + plan.depth * a_rows
     return Rooms(a, b, b + plan.depth * b_columns)
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _room(V, size):
     """Allocate elements that begin on a cache line, so that no register straddles two."""
     memory = empty(V, size + 64 // itemsize(V))
@@ -241,31 +253,34 @@ def _room(V, size):
 
 
 @jit(inline="always", error_model="numpy")
-def _blocks(F, m, k, n, a, b, out, plan, finish, room, rooms):
+def _blocks(F, m, k, n, a, b, out, plan, finish, room, rooms, ahead):
     """Loop over blocks: pack what is to be packed, then multiply in tiles.
 
     The room is an argument because pointers into it do not keep it alive.
     """
     T = F.whole
     memory = pointer(room)
+    across, down = T.columns + 0, T.rows + 0  # numbers, not constants: code for both is one
     spare = Matrix(memory, 0, T.columns + 0, 1)
     b_packed = Matrix(memory, rooms.b, T.columns + 0, 1)
     for j in range(0, n, plan.columns):
         columns = min(plan.columns, n - j)
-        straight = columns // T.columns * T.columns if plan.b_in_place else 0
+        straight = columns if masked(T) else columns // T.columns * T.columns
+        straight = straight if plan.b_in_place else 0
         for p in range(0, max(k, 1), max(plan.depth, 1)):  # once even for k = 0: zeros
             depth = min(plan.depth, k - p)
             kind = finish.kind if p + depth == k else NOTHING
             b_block = part(b, p, j)
-            pack(F.square, T.vector, T.columns, depth, b_block, straight, columns, memory, rooms.b)
+            pack(F.square, T.vector, across, depth, b_block, straight, columns, memory, rooms.b)
             for i in range(0, m, plan.rows):
                 rows = min(plan.rows, m - i)
                 bands, step = part(a, i, p), T.rows * a.row
                 if not plan.a_in_place:
                     bands = transposed(bands)
-                    pack(F.square, T.vector, T.rows, depth, bands, 0, rows, memory, rooms.a)
+                    pack(F.square, T.vector, down, depth, bands, i - i, rows, memory, rooms.a)
                     bands, step = Matrix(memory, rooms.a, 1, T.rows + 0), T.rows * depth
                 strips(
                     F, rows, depth, columns, bands, step, b_block, straight, b_packed,
                     part(out, i, j), p == 0, Finish(kind, finish.bias, finish.at + j), spare,
+                    ahead,
                 )  # fmt: skip

@@ -29,7 +29,7 @@ _ENOUGH = 2_000_000
 _ENOUGH_THIN = 400_000
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _span(x):
     """Return the addresses between which a stack lies; of an empty one, none."""
     low = high = np.intp(0)
@@ -47,7 +47,7 @@ def _meet(x, y):
     return x[0] < y[1] and y[0] < x[1]
 
 
-@jit(error_model="numpy")
+@jit(inline="always", error_model="numpy")
 def _stack(F, a, b, bias, out, kind):
     """Multiply each matrix of a stack by its partner. False if arguments do not fit."""
     size = out.itemsize
@@ -138,7 +138,8 @@ def no_bias(dtype: np.dtype) -> np.ndarray:
 
 def threads_for(flops: int, thin: bool = False) -> int:
     """Return how many of Numba's threads are worth their waking; `thin`: for a vector."""
-    return max(1, min(numba.get_num_threads(), flops // (_ENOUGH_THIN if thin else _ENOUGH)))
+    worth = flops // (_ENOUGH_THIN if thin else _ENOUGH)
+    return min(numba.get_num_threads(), worth) if worth > 1 else 1  # asking takes its time
 
 
 def partition(batch: int, m: int, n: int, tile: Tile, threads: int) -> np.ndarray:

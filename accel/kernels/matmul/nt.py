@@ -17,7 +17,8 @@ import numpy as np
 
 from accel.kernels import matmul
 from accel.kernels.inputs import blank, normal
-from accel.kernels.matmul.drivers import run
+from accel.kernels.matmul.drivers import run, threads_for
+from accel.kernels.matmul.tiled import done_in_tiles
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
 
@@ -224,8 +225,13 @@ def matmul_nt_vector(a, b, out):
     ----
     ``2 m n k`` FLOPs, and ``n k`` elements copied.
     """
-    _check("vector", a, b, out)
-    matmul.tiled(a, b.T, out)
+    try:
+        done = done_in_tiles("tiled", a, b.T, out)
+    except (AttributeError, ValueError):
+        done = False
+    if not done:
+        _check("vector", a, b, out)
+        matmul.tiled(a, b.T, out)  # says what is wrong
 
 
 @register(
@@ -242,4 +248,7 @@ def matmul_nt_threads(a, b, out):
     Removes idle cores. Parameters, errors and cost as for `matmul_nt_vector`.
     """
     _check("threads", a, b, out)
-    run("matmul_nt.threads", a[None], b.T[None], out[None], parallel=True)
+    if threads_for(2 * a.size * len(b), thin=len(a) == 1 or len(b) == 1) == 1:
+        matmul_nt_vector(a, b, out)
+    else:
+        run("matmul_nt.threads", a[None], b.T[None], out[None], parallel=True)

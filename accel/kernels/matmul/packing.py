@@ -8,6 +8,7 @@ squares that registers hold.
 
 from __future__ import annotations
 
+from accel.kernels.matmul.vectors import keep_apart
 from accel.simd import (
     jit,
     load,
@@ -20,7 +21,7 @@ from accel.simd import (
 )
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def pack(S, V, width, depth, x, start, stop, packed, at):
     """Copy columns `start` to `stop` of a block, `width` by `width`, row after row.
 
@@ -28,6 +29,7 @@ def pack(S, V, width, depth, x, start, stop, packed, at):
     Memory is read in the order in which it lies: whole rows of the block where rows are
     contiguous, squares `S` where columns are, else one element after the other.
     """
+    keep_apart()
     if x.column == 1:
         for p in range(depth):
             for j in range(start, stop, width):
@@ -53,10 +55,10 @@ def pack(S, V, width, depth, x, start, stop, packed, at):
                 tile_store(tile_transpose(square), packed, to + p * width + c, width)
         _one_by_one(width, deep, whole, filled, x, source, packed, to)
         rest = source + deep * x.row
-        _one_by_one(width, depth - deep, 0, filled, x, rest, packed, to + deep * width)
+        _one_by_one(width, depth - deep, whole - whole, filled, x, rest, packed, to + deep * width)
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _one_by_one(width, depth, first, filled, x, source, packed, to):
     """Copy columns from `first` on, and zeros where there are none."""
     for p in range(depth):

@@ -64,12 +64,21 @@ def tiled(a, b, out, tile: Tile | None = None):
         )
 
 
+#: Element type -> product in this machine's tile, once compiled: the shortest way there is.
+_ready: dict[np.dtype, Callable] = {}
+
+
 def done_in_tiles(kernel: str, a, b, out, tile: Tile | None = None) -> bool:
     """Multiply in register tiles. False, and nothing is done, if arguments do not fit.
 
     Compiled code refuses what it must not see, sooner than Python could ask, which is felt on
     small matrices. The caller finds out why.
     """
+    try:
+        if tile is None:
+            return _ready[a.dtype](a, b, out)
+    except (AttributeError, KeyError, TypeError):  # not compiled yet, or not to be had
+        pass
     if not isinstance(a, np.ndarray):
         check_shapes(kernel, a, b, out)
     multiply = _tiled(kernel, a.dtype, tile)
@@ -82,7 +91,8 @@ def done_in_tiles(kernel: str, a, b, out, tile: Tile | None = None) -> bool:
 @functools.cache
 def _tiled(kernel: str, dtype: np.dtype, tile: Tile | None) -> Callable:
     require(kernel, dtype, NUMBERS)
-    tile = host_tile(dtype) if tile is None else tile
+    if tile is None:
+        return _ready.setdefault(dtype, product(host_tile(dtype)))
     if not isinstance(tile, Tile):
         raise ValueError(f"matmul.tiled: expected a Tile, got {tile!r}")
     if dtype != tile.vector.dtype:

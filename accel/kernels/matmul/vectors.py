@@ -14,7 +14,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
 
 from accel.simd import (
     fma,
@@ -30,6 +32,37 @@ from accel.simd.types import RegisterType
 
 #: Rows up to this long are multiplied one number at a time.
 _SHORT = 4
+
+
+@intrinsic
+def keep_apart(context):
+    """``keep_apart()``: LLVM is not to inline the function that this is called in.
+
+    Inlined into a large function, loops compete for registers with what surrounds them, and
+    are optimised anew for each caller, which takes time.
+    """
+
+    def generate(context, builder, sig, values):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def keep_rolled(context):
+    """``keep_rolled()``: LLVM is not to unroll the loop that this is called in.
+
+    Unrolled once for each caller whose code is linked with it, a loop over many registers
+    ends up with most of its pointers on the stack. Nothing is emitted but an empty piece of
+    inline assembly, which counts as a call, and loops with calls stay rolled.
+    """
+
+    def generate(context, builder, sig, values):
+        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], side_effect=True)
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 class Matrix(NamedTuple):
@@ -87,7 +120,7 @@ def _add_product(x, y, z):
     return lambda x, y, z: x * y + z
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def dots(V, m, n, a, x, at, out):
     """Write the dot product of each row of `a` with ``x[at : at + n]`` to ``out[i, 0]``.
 
@@ -95,6 +128,7 @@ def dots(V, m, n, a, x, at, out):
     of each: eight sums, so that a multiply-add never waits for the one before it. A row
     too many is dealt with alone, with four sums of its own.
     """
+    keep_apart()
     if 0 < n <= _SHORT:
         _short_dots(m, n, a, x, at, out)
         return
@@ -130,7 +164,7 @@ def dots(V, m, n, a, x, at, out):
         out.data[out.at + i * out.row] = _dot(V, n, a.data, a.at + i * a.row, x, at)
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _short_dots(m, n, a, x, at, out):
     """Multiply rows too short for registers: adding up lanes would take longer than this."""
     for i in range(m):
@@ -141,7 +175,7 @@ def _short_dots(m, n, a, x, at, out):
         out.data[out.at + i * out.row] = total
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _dot(V, n, a, a_at, x, at):
     four = 4 * V.lanes
     whole = n - n % four
@@ -157,13 +191,14 @@ def _dot(V, n, a, a_at, x, at):
     return horizontal_sum((s0 + s1) + (s2 + s3))
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def sums(V, k, n, x, at, step, b, out, out_at):
     """Write ``sum over p of x[at + p * step] * b[p, j]`` to ``out[out_at + j]``, n of them.
 
     Rows of `b` are contiguous. Eight of them at a time are added up in a register before
     that goes to `out`, which so is read and written ``k / 8`` times, from a near cache.
     """
+    keep_apart()
     for j in range(0, n - n % V.lanes, V.lanes):
         store(out, out_at + j, zeros(V))
     for j in range(n - n % V.lanes, n):
@@ -179,7 +214,7 @@ def sums(V, k, n, x, at, step, b, out, out_at):
             store_first(out, out_at + j, v, n - j)
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _eight(V, n, x, at, step, b, r0, row, out, out_at):
     """Add eight scaled rows to `out`."""
     x0, x1, x2, x3 = x[at], x[at + step], x[at + 2 * step], x[at + 3 * step]
