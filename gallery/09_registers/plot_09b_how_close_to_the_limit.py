@@ -82,9 +82,9 @@ figures.shares(
 )
 
 # %%
-# A convolution by Winograd's transformation (``conv2d``) has no share: it does less
-# arithmetic than the definition, with which it is credited, so no roof stands above it. The
-# same one with channels last does all of it.
+# A convolution by Winograd's transformation (``conv2d``, ``conv2d_nhwc``) has no share: it
+# does less arithmetic than the definition, with which it is credited, so no roof stands above
+# it.
 #
 # What keeps a kernel from its roof has few names. In a near cache it is the arithmetic
 # that the roof does not count: an exponential is one FLOP in the count and a dozen
