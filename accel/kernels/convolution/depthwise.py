@@ -19,8 +19,8 @@ from numba import get_num_threads, prange
 
 from accel.kernels.activation import register_for
 from accel.kernels.convolution import shapes
-from accel.kernels.convolution.lines import aligned, spread
-from accel.kernels.convolution.pooling.past_caches import leave_rest, line_of, send
+from accel.kernels.convolution.lines import aligned
+from accel.kernels.convolution.pooling.past_caches import leave, leave_rest, line_of
 from accel.kernels.inputs import blank, normal
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
@@ -31,19 +31,19 @@ from accel.simd import (
     fma,
     invert,
     jit,
-    load,
     load_masked,
     pointer,
     prefetch,
     store,
     store_first,
-    store_masked,
-    store_streaming,
     zeros,
 )
 
-#: Rows of results to compute at a time, at least: those that leave for memory together.
+#: Rows of results to compute at a time, at least.
 BAND_ROWS = 16
+
+#: Rows of results that leave for memory together.
+FEW_ROWS = 4
 
 #: Bytes of an image's rows from which results that stay are computed at a time.
 BAND_BYTES = 1 << 14
@@ -329,20 +329,13 @@ def pick(room, stride, row):
             row[j] = room[stride * j]
 
 
-@jit(inline="always")
-def rows_of_three(
-    V, x, plane, height, width, padding, taps, into, to, first, rows,
-    sends, room, at, out, base, sent, whole,
-):  # fmt: skip
+@jit
+def rows_of_three(V, x, plane, height, width, padding, taps, out, to, first, rows):
     """Compute `rows` rows of one plane's results, for 3 x 3 taps and no stride.
 
     Each register goes down its column. Three results are under way at a time: the row just
     loaded is the last of one, the middle of the next and the first of one more, so it is loaded
     once for each column of taps. Masks keep loads inside the row.
-
-    Where it `sends`, a line of earlier results leaves for each register computed, so that the
-    way to memory is never idle: ``room[at + i]`` to ``out[base + i]`` for i from `sent` to
-    `whole`. Returns the i that is next.
     """
     across = width + 2 * padding - 2
     a0, a1, a2 = broadcast(V, taps[0]), broadcast(V, taps[1]), broadcast(V, taps[2])
@@ -357,25 +350,52 @@ def rows_of_three(
         right_mask = lanes_inside(V, column + 2, width)
         second, next_one = zeros(V), zeros(V)
         for row in range(begin, end):
-            seen = plane + row * width + column
-            prefetch(x, seen + rows * width)  # no machine sees through columns of a band
-            left = load_masked(V, x, seen, left_mask)
-            middle = load_masked(V, x, seen + 1, middle_mask)
-            right = load_masked(V, x, seen + 2, right_mask)
+            at = plane + row * width + column
+            prefetch(x, at + rows * width)  # no machine sees through columns of a band
+            left = load_masked(V, x, at, left_mask)
+            middle = load_masked(V, x, at + 1, middle_mask)
+            right = load_masked(V, x, at + 2, right_mask)
             done = fma(right, c2, fma(middle, c1, fma(left, c0, second)))
             second = fma(right, b2, fma(middle, b1, fma(left, b0, next_one)))
             next_one = fma(right, a2, fma(middle, a1, left * a0))
             if row >= top + 2:
-                store_first(into, to + (row - top - 2) * across + j, done, across - j)
-            if sends and sent < whole:
-                store_streaming(out, base + sent, load(V, room, at + sent))
-                sent += V.lanes
+                store_first(out, to + (row - top - 2) * across + j, done, across - j)
         # Rows of zeros below the image: they add nothing.
         if end < top + rows + 2:
-            store_first(into, to + (end - top - 2) * across + j, second, across - j)
+            store_first(out, to + (end - top - 2) * across + j, second, across - j)
         if end + 1 < top + rows + 2:
-            store_first(into, to + (end - top - 1) * across + j, next_one, across - j)
-    return sent
+            store_first(out, to + (end - top - 1) * across + j, next_one, across - j)
+
+
+@jit
+def few_rows_of_three(V, x, at, width, padding, taps, out, to):
+    """Compute `FEW_ROWS` rows of results where all rows under their taps lie in the image.
+
+    As `rows_of_three`, from the row at `at` on. The compiler unrolls so few rows, and leaves
+    out what it need not add. Lines are asked for two such bands ahead.
+    """
+    across = width + 2 * padding - 2
+    a0, a1, a2 = broadcast(V, taps[0]), broadcast(V, taps[1]), broadcast(V, taps[2])
+    b0, b1, b2 = broadcast(V, taps[3]), broadcast(V, taps[4]), broadcast(V, taps[5])
+    c0, c1, c2 = broadcast(V, taps[6]), broadcast(V, taps[7]), broadcast(V, taps[8])
+    for j in range(0, across, V.lanes):
+        column = j - padding
+        left_mask = lanes_inside(V, column, width)
+        middle_mask = lanes_inside(V, column + 1, width)
+        right_mask = lanes_inside(V, column + 2, width)
+        second, next_one = zeros(V), zeros(V)
+        for row in range(FEW_ROWS + 2):
+            place = at + row * width + column
+            if row < FEW_ROWS:
+                prefetch(x, place + 2 * FEW_ROWS * width)
+            left = load_masked(V, x, place, left_mask)
+            middle = load_masked(V, x, place + 1, middle_mask)
+            right = load_masked(V, x, place + 2, right_mask)
+            done = fma(right, c2, fma(middle, c1, fma(left, c0, second)))
+            second = fma(right, b2, fma(middle, b1, fma(left, b0, next_one)))
+            next_one = fma(right, a2, fma(middle, a1, left * a0))
+            if row >= 2:
+                store_first(out, to + (row - 2) * across + j, done, across - j)
 
 
 @jit(inline="always")
@@ -393,49 +413,37 @@ def planes_of_three(V, x, weight, padding, out, start, stop):
     band = max(BAND_ROWS, BAND_BYTES // (width * x.itemsize))
     for plane in range(start, stop):
         taps = weight[plane % channels].reshape(-1)
+        at = plane * height * width
         for first in range(0, down, band):
-            to = (plane * down + first) * across
-            rows_of_three(
-                V, source, plane * height * width, height, width, padding, taps, target, to,
-                first, min(band, down - first), False, target, 0, target, 0, 0, 0,
-            )  # fmt: skip
+            rows, to = min(band, down - first), (plane * down + first) * across
+            rows_of_three(V, source, at, height, width, padding, taps, target, to, first, rows)
 
 
 @jit
 def planes_past_the_caches(V, x, weight, padding, out, start, stop):
     """Compute planes as `planes_of_three`, and write whole lines of results past the caches.
 
-    A band of rows is computed into a room while the band before leaves another. What it leaves
-    of its last line waits in the room of the next.
+    Few rows at a time: then their lines leave while the next rows are fetched and computed.
     """
     channels, height, width = x.shape[1:]
     down, across = out.shape[2:]
     source, target = pointer(x), pointer(out)
-    size = spread(BAND_ROWS * across + 2 * V.lanes, x)
-    rooms = aligned(2 * size, x)
-    room, now = pointer(rooms), 0  # where in the rooms results arrive
+    room = aligned(FEW_ROWS * across + 3 * V.lanes, x)
+    into = pointer(room)  # which lives until what is left in it has left
     begin = start * down * across
-    base, filled = line_of(V, target, begin), begin  # what they are results of
-    old, sent, whole = base, 0, 0  # and those that leave
+    base, filled = line_of(V, target, begin), begin
     for plane in range(start, stop):
         taps = weight[plane % channels].reshape(-1)
-        for first in range(0, down, BAND_ROWS):
-            rows = min(BAND_ROWS, down - first)
-            sent = rows_of_three(
-                V, source, plane * height * width, height, width, padding, taps, room,
-                now + filled - base, first, rows, True, room, size - now, target, old, sent, whole,
-            )  # fmt: skip
-            send(V, room, size - now, target, old, sent, whole)
+        at = plane * height * width
+        for first in range(0, down, FEW_ROWS):
+            rows, to, top = min(FEW_ROWS, down - first), filled - base, first - padding
+            if rows == FEW_ROWS and top >= 0 and top + FEW_ROWS + 2 <= height:
+                few_rows_of_three(V, source, at + top * width, width, padding, taps, into, to)
+            else:
+                rows_of_three(V, source, at, height, width, padding, taps, into, to, first, rows)
             filled += rows * across
-            old, sent, whole = base, 0, (filled - base) // V.lanes * V.lanes
-            if old < begin and whole > 0:  # lanes before the first result are somebody else's
-                ours = invert(first_lanes(V, begin - old))
-                store_masked(target, old, load(V, room, now), ours)
-                sent = V.lanes
-            store(room, size - now, load(V, room, now + whole))
-            base, now = old + whole, size - now
-    send(V, room, size - now, target, old, sent, whole)
-    leave_rest(V, room, now, target, base, begin, filled)
+            base = leave(V, room, target, base, begin, filled)
+    leave_rest(V, room, target, base, begin, filled)
     fence()
 
 
@@ -488,9 +496,9 @@ def is_of_three(weight, stride, padding):
 def depthwise_vector(x, weight, stride, padding, out):
     """Convolve each channel with vector registers, sums kept in registers.
 
-    Removes the loads and stores of sums, and all special cases at borders: a band of rows is
-    copied with zeros around it, into memory small enough for the first cache. Filters of 3 x 3
-    that go to every place load each row once per column of taps.
+    Removes the loads and stores of sums, and the special cases at the sides: masks leave out
+    what is no part of a row. Filters of 3 x 3 that go to every place load each row once per
+    column of taps, and write large results past the caches.
 
     Parameters
     ----------

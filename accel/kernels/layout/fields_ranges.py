@@ -50,7 +50,7 @@ def take_apart(T, x, out, first, last, streams):
     if streams:
         room = np.empty(fields * (PANEL + lanes), x.dtype)
         begin = panels_apart(
-            T, pointer(source), pointer(target), n, first, last, x.size, pointer(room)
+            T, pointer(source), pointer(target), n, first, last, x.size, room
         )
     for edge in range(2 if begin > first else 1):  # the lines that streams leave at both ends
         low, high = (begin, last) if edge == 0 else (first, first + lanes)

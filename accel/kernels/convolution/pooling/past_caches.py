@@ -37,7 +37,7 @@ def leave(V, room, out, base, begin, filled):
 
     Parameters
     ----------
-    room, out : pointers
+    room, out : arrays or pointers
         ``room[i]`` is to become ``out[base + i]``. Of the room a register beyond the last
         result is read.
     base, begin, filled : int
@@ -56,15 +56,8 @@ def leave(V, room, out, base, begin, filled):
 
 
 @jit
-def send(V, room, at, out, base, sent, whole):
-    """Write ``room[at + i]`` to ``out[base + i]`` past the caches, i from `sent` to `whole`."""
-    for i in range(sent, whole, V.lanes):
-        store_streaming(out, base + i, load(V, room, at + i))
-
-
-@jit
-def leave_rest(V, room, at, out, base, begin, filled):
-    """Write what is left, less than a line, as usual: from ``room[at]`` on."""
+def leave_rest(V, room, out, base, begin, filled):
+    """Write what is left, less than a line, as usual."""
     if filled > max(base, begin):
         ours = both(first_lanes(V, filled - base), invert(first_lanes(V, begin - base)))
-        store_masked(out, base, load(V, room, at), ours)
+        store_masked(out, base, load(V, room, 0), ours)

@@ -215,9 +215,9 @@ def pool_planes(V, largest, border, x, kernel, stride, padding, count, out, star
                 )  # fmt: skip
             filled += rows * across
             if streams:
-                base = leave(V, pointer(room), target, base, begin, filled)
+                base = leave(V, room, target, base, begin, filled)
     if streams:
-        leave_rest(V, pointer(room), 0, target, base, begin, filled)
+        leave_rest(V, room, target, base, begin, filled)
         fence()
 
 
