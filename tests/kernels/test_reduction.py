@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accel.agreement import difference
 from accel.kernels import check, kernel, ladder, operation
-from accel.kernels.reduction.sums import BLOCK
+from accel.kernels.reduction.blocks import BLOCK
 from accel.simd import vector
 from accel.timing.counting import count
 

@@ -23,6 +23,7 @@ from numba import prange
 
 from accel.kernels.activation import lists, register_for
 from accel.kernels.inputs import blank
+from accel.kernels.reduction.blocks import block_sum, sum_of_lanes, wide_sum
 from accel.kernels.reduction.spans import (
     AWKWARD,
     EDGES_NOT_EMPTY,
@@ -33,7 +34,6 @@ from accel.kernels.reduction.spans import (
     one,
     sum_error,
 )
-from accel.kernels.reduction.sums import block_sum, sum_of_lanes, wide_sum
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
     alike,
