@@ -125,7 +125,7 @@ def exp(context, x):
     2**n exp(r)``, and exp(r) is a short polynomial. Infinities and NaN give what they
     should, large x overflow to inf, very negative x pass through the subnormals to 0.
 
-    With AVX-512 n is in sixteenths, r as much shorter, and the error 0.54 units, 0.77
+    With AVX-512 n is in sixteenths, r as much shorter, and the error 0.62 units, 0.77
     where the result is subnormal.
 
     Cost

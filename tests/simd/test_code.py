@@ -9,6 +9,7 @@ import pytest
 
 from accel.simd import (
     Tile,
+    bell,
     convert,
     erf,
     exp,
@@ -59,7 +60,7 @@ def integers(V, W, x, out):
 @jit
 def elementary(V, x, out):
     v = load(V, x, 0)
-    store(out, 0, exp(v) + exp2(v) + tanh(v) + erf(v) + log(v))
+    store(out, 0, exp(v) + exp2(v) + tanh(v) + erf(v) + log(v) + bell(v))
 
 
 @jit
