@@ -149,6 +149,53 @@ def test_runs_past_the_caches_end_where_the_matrix_does(rows, columns, shift, wi
     np.testing.assert_array_equal(out[rows * columns :], 7.5)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("shift", [0, 5])
+@pytest.mark.parametrize(("rows", "columns"), [(64, 40), (257, 131), (300, 128)])
+@pytest.mark.parametrize(("dtype", "pitch"), [("float32", 1023), ("float64", 513)])
+def test_rows_that_compete_for_the_cache_are_turned(dtype, pitch, rows, columns, shift, streaming):
+    """Both matrices are parts of larger ones, whose rows are about 4096 bytes apart."""
+    x = numbers((rows, pitch), dtype)
+    host = np.full(2 * BORDER + shift + columns * pitch, 7.5, dtype)
+    out = host[BORDER + shift :]
+    by_registers(x.reshape(-1), 0, pitch, out, 0, pitch, rows, columns, rows, streaming)
+    got = out[: columns * pitch].reshape(columns, pitch)
+    np.testing.assert_array_equal(got[:, :rows], x[:, :columns].T)
+    np.testing.assert_array_equal(got[:, rows:], 7.5)
+    np.testing.assert_array_equal(host[: BORDER + shift], 7.5)
+    np.testing.assert_array_equal(out[columns * pitch :], 7.5)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_columns_are_not_read_beyond_the_last_row(dtype, columns):
+    """Whether a register fits at the last row or what is there ends before."""
+    for ends in (columns, 20):
+        host = np.full(39 * 20 + ends, np.nan, dtype)
+        x = host.copy()
+        for i in range(40):
+            x[i * 20 : i * 20 + columns] = numbers((40, columns), dtype)[i]
+        out = np.full(columns * 40 + 2 * BORDER, 7.5, dtype)
+        by_registers(x, 0, 20, out, BORDER, 40, 40, columns, 40, False)
+        got = out[BORDER:-BORDER].reshape(columns, 40)
+        np.testing.assert_array_equal(got, numbers((40, columns), dtype).T)
+        assert_border(out, 7.5)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("block", [2, 4, 8, 16])
+@pytest.mark.parametrize("name", ["nchw_to_nchwc", "nchwc_to_nchw"])
+def test_blocks_that_are_mostly_missing(name, block, channels):
+    op = operation(name)
+    for dtype in ("float32", "float64"):
+        x, out = op.inputs(batch=2, channels=channels, side=7, block=block, dtype=dtype)
+        expected, _ = op.oracle(x, out)
+        for step in ladder(name, dtype=dtype, tag="best"):
+            out[...] = np.nan
+            step.function(x, out)
+            np.testing.assert_array_equal(out, expected, err_msg=step.name)
+
+
 @pytest.mark.parametrize("side", [7, 13, 14])
 @pytest.mark.parametrize("channels", [3, 40, 64])
 @pytest.mark.parametrize("name", IMAGES)

@@ -9,7 +9,7 @@ Everything as in `accel.kernels.layout.moves`: nothing is checked here.
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
+from numba.extending import overload, register_jitable
 
 from accel.kernels.layout.streams import square_for
 from accel.simd import (
@@ -29,21 +29,62 @@ from accel.simd import (
 FEW = 4
 
 
-@register_jitable(forceinline=True)
 def square_of_few(T, x, start, step, rows):
-    """Return the transposed square whose first rows, 1 to `FEW` of them, are there."""
-    V = T.vector
-    none = zeros(V)
-    b = load(V, x, start + step) if rows > 1 else none
-    c = load(V, x, start + 2 * step) if rows > 2 else none
-    d = load(V, x, start + 3 * step) if rows > 3 else none
-    square = tile_set(tile_zeros(T), 0, 0, load(V, x, start))
+    """Return the transposed square whose first rows, 1 to `FEW`, are there, in compiled code."""
+    raise NotImplementedError("square_of_few: exists in compiled code only")
+
+
+@overload(square_of_few, inline="always")
+def _square_of_few(T, x, start, step, rows):
+    return _square_of_four if T.token.rows >= FEW else _square_of_two
+
+
+def _square_of_four(T, x, start, step, rows):
+    none = zeros(T.vector)
+    b = load(T.vector, x, start + step) if rows > 1 else none
+    c = load(T.vector, x, start + 2 * step) if rows > 2 else none
+    d = load(T.vector, x, start + 3 * step) if rows > 3 else none
+    square = tile_set(tile_zeros(T), 0, 0, load(T.vector, x, start))
     return tile_transpose(tile_set(tile_set(tile_set(square, 1, 0, b), 2, 0, c), 3, 0, d))
+
+
+def _square_of_two(T, x, start, step, rows):
+    b = load(T.vector, x, start + step) if rows > 1 else zeros(T.vector)
+    square = tile_set(tile_zeros(T), 0, 0, load(T.vector, x, start))
+    return tile_transpose(tile_set(square, 1, 0, b))
+
+
+def store_few(square, out, i, stride, rows):
+    """Write the first rows of a square, 1 to `FEW`, in compiled code."""
+    raise NotImplementedError("store_few: exists in compiled code only")
+
+
+@overload(store_few, inline="always")
+def _store_few(square, out, i, stride, rows):
+    return _store_four if square.token.rows >= FEW else _store_two
+
+
+def _store_four(square, out, i, stride, rows):
+    _store_two(square, out, i, stride, rows)
+    if rows > 2:
+        store(out, i + 2 * stride, tile_get(square, 2, 0))
+    if rows > 3:
+        store(out, i + 3 * stride, tile_get(square, 3, 0))
+
+
+@register_jitable(forceinline=True)
+def _store_two(square, out, i, stride, rows):
+    store(out, i, tile_get(square, 0, 0))
+    if rows > 1:
+        store(out, i + stride, tile_get(square, 1, 0))
 
 
 @jit
 def few_rows(x, at, step, out, to, out_step, rows, columns):
-    """Transpose 1 to `FEW` rows of no less than a register to rows of `out` a register long."""
+    """Transpose 1 to `FEW` rows to rows of `out` a register long, which ends in zeros.
+
+    Rows are no more than the lanes, columns no less.
+    """
     T = square_for(x)
     for j0 in range(0, columns, T.rows):
         j = min(j0, columns - T.rows)
@@ -53,25 +94,20 @@ def few_rows(x, at, step, out, to, out_step, rows, columns):
 
 @jit
 def few_columns(x, at, step, out, to, out_step, rows, columns):
-    """Transpose 1 to `FEW` columns of no less than a register's rows.
+    """Transpose 1 to `FEW` columns, no more than the lanes, of no less rows than the lanes.
 
     Whole registers are read, of which only the first lanes are used: the last row must have
-    so many elements after its first, as `reaches_a_register` tells.
+    so many elements after its first, as `reaches` tells.
     """
     T = square_for(x)
     for i0 in range(0, rows, T.rows):
         i = min(i0, rows - T.rows)
         square = tile_transpose(tile_load(T, x, at + i * step, step))
-        store(out, to + i, tile_get(square, 0, 0))
-        if columns > 1:
-            store(out, to + out_step + i, tile_get(square, 1, 0))
-        if columns > 2:
-            store(out, to + 2 * out_step + i, tile_get(square, 2, 0))
-        if columns > 3:
-            store(out, to + 3 * out_step + i, tile_get(square, 3, 0))
+        store_few(square, out, to + i, out_step, columns)
 
 
 @jit
-def reaches_a_register(x, at, step, rows):
-    """Return whether a whole register may be read at the beginning of each row."""
-    return at + (rows - 1) * step + square_for(x).rows <= x.size
+def reaches(x, at, step, rows):
+    """Return whether there are a register's rows, and a register may be read at each."""
+    lanes = square_for(x).rows
+    return rows >= lanes and at + (rows - 1) * step + lanes <= x.size

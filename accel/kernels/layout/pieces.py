@@ -14,7 +14,6 @@ Everything as in `accel.kernels.layout.moves`: nothing is checked here.
 
 from __future__ import annotations
 
-import numpy as np
 from numba.extending import overload
 
 from accel.kernels.layout.few import square_of_few

@@ -3,8 +3,9 @@
 As many registers as one has lanes hold a square; a network of shuffles turns it around
 without a trip through memory. Each register is a whole line or half of one, so lines are
 read and written whole, wherever they are. `by_registers` chooses for each shape: squares,
-corners of them, the shuffles of `accel.kernels.layout.slim` where a matrix is slim, and the
-ways past the caches of `streams` and `slim_streams` where arrays are too large for them.
+corners of them, `few` of their rows, the shuffles of `slim` where a matrix is slim, runs
+where rows are in `collisions`, and the ways past the caches of `streams`, `pieces` and
+`slim_streams` where arrays are too large for them.
 
 Everything as in `accel.kernels.layout.moves`: nothing is checked here.
 
@@ -19,7 +20,8 @@ from __future__ import annotations
 import numpy as np
 
 from accel.kernels.activation import register_for
-from accel.kernels.layout.few import FEW, few_columns, few_rows, reaches_a_register
+from accel.kernels.layout.collisions import by_runs, collide
+from accel.kernels.layout.few import FEW, few_columns, few_rows, reaches
 from accel.kernels.layout.pieces import in_one_piece
 from accel.kernels.layout.slim import SPELLED_OUT, put_together, taken_apart
 from accel.kernels.layout.slim_streams import (
@@ -97,12 +99,12 @@ def one_of_many(x, at, step, out, to, out_step, rows, columns, filled, streaming
             put_together(x, at, step, out, to, rows, columns)
     elif rows == filled and min(rows, columns) >= lanes:
         _by_squares(x, at, step, out, to, out_step, rows, columns, streaming, buffer)
-    elif 0 < rows <= FEW and filled == lanes <= columns:
+    elif 0 < rows <= FEW and rows < filled == lanes <= columns:
         if streaming and out_step == lanes:
             in_one_piece(x, at, step, out, to, rows, columns, filled, buffer)
         else:
             few_rows(x, at, step, out, to, out_step, rows, columns)
-    elif 0 < columns <= FEW and filled == rows >= lanes and reaches_a_register(x, at, step, rows):
+    elif 0 < columns <= min(FEW, lanes) and rows == filled and reaches(x, at, step, rows):
         few_columns(x, at, step, out, to, out_step, rows, columns)
     else:
         by_corners(x, at, step, out, to, out_step, rows, columns, filled)
@@ -122,7 +124,10 @@ def _by_squares(x, at, step, out, to, out_step, rows, columns, streaming, buffer
     if streaming and out_step == rows and rows < LONG * lanes:
         in_one_piece(x, at, step, out, to, rows, columns, rows, buffer)
         return
-    if streaming and out_step % lanes == 0 and (first == 0 or rows >= LONG * lanes):
+    if rows >= 4 * lanes and collide(step, out_step, rows, columns, x.itemsize):
+        by_runs(x, at, step, out, to, out_step, rows // lanes * lanes - lanes, wide)
+        top, bottom, right = lanes, 2 * lanes, lanes if wide < columns else 0
+    elif streaming and out_step % lanes == 0 and (first == 0 or rows >= LONG * lanes):
         last = first + (rows - first) // lanes * lanes
         past_the_caches(x, at, step, out, to, out_step, first, last, wide)
         top, bottom = lanes if first > 0 else 0, lanes if last < rows else 0

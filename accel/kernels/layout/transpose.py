@@ -276,8 +276,8 @@ def transpose_vector(x, out):
     """Transpose squares of registers, each turned around by shuffles.
 
     Removes the buffer and its trips to the cache: a square is loaded, turned and stored, a
-    whole line at a time. Matrices too large for the caches are written past them where rows
-    of `out` are whole lines apart. With two to four rows or columns, where no square fits,
+    whole line at a time. Matrices too large for the caches are written past them. Rows about
+    a power of two apart go through two buffers, which removes their collisions. With two to four rows or columns, where no square fits,
     the shuffles are those between so many registers.
 
     Parameters
