@@ -24,7 +24,6 @@ from accel.simd import (
     jit,
     load,
     pointer,
-    prefetch,
     store_streaming,
     tile_load,
     tile_store,
@@ -32,9 +31,6 @@ from accel.simd import (
 
 #: Records that are taken apart in a room before each field of them is written past the caches.
 PANEL = 128
-
-#: Blocks to ask for ahead.
-AHEAD = 8
 
 
 @jit
@@ -49,9 +45,7 @@ def take_apart(T, x, out, first, last, streams):
     begin = first
     if streams:
         room = np.empty(fields * (PANEL + lanes), x.dtype)
-        begin = panels_apart(
-            T, pointer(source), pointer(target), n, first, last, x.size, room
-        )
+        begin = panels_apart(T, pointer(source), pointer(target), n, first, last, x.size, room)
     for edge in range(2 if begin > first else 1):  # the lines that streams leave at both ends
         low, high = (begin, last) if edge == 0 else (first, first + lanes)
         blocks_apart(T, pointer(source), pointer(target), n, min(low, last - lanes), high, x.size)
@@ -84,10 +78,7 @@ def panels_apart(T, x, out, n, first, last, size, room):
     i0 = first
     while i0 + pitch <= last and (i0 + PANEL) * fields + reach_of(T) <= size:
         for i in range(0, pitch, V.lanes):
-            at = (i0 + i) * fields
-            for line in range(0, fields * V.lanes, V.lanes):
-                prefetch(x, at + AHEAD * fields * V.lanes + line)
-            tile_store(fields_apart(T, x, at), room, i, pitch)
+            tile_store(fields_apart(T, x, (i0 + i) * fields), room, i, pitch)
         for field in range(fields):
             place = field * n + i0
             ahead = elements_to_alignment(V, out, place)
@@ -136,8 +127,6 @@ def blocks_past_the_caches(T, x, out, n, first, last):
             return first, first
     end = begin + (last - begin) // V.lanes * V.lanes
     for i in range(begin, end, V.lanes):
-        for field in range(fields):
-            prefetch(x, field * n + i + AHEAD * V.lanes)
         tile_store_streaming(fields_together(tile_load(T, x, i, n)), out, i * fields)
     fence()
     return begin, end
