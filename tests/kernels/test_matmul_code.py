@@ -102,7 +102,8 @@ def test_without_a_cache_folder_the_kernels_compile_all_the_same(tmp_path):
     package = Path(accel.__file__).parent
     keep_out = shutil.ignore_patterns("__pycache__", "timing", "figures")
     shutil.copytree(package, tmp_path / "accel", ignore=keep_out)
-    (tmp_path / "accel" / "kernels" / "__pycache__").touch()
+    for folder in ("kernels", "kernels/matmul"):
+        (tmp_path / "accel" / folder / "__pycache__").touch()
     nowhere = str(tmp_path / "accel" / "agreement.py" / "below")  # a file has no inside
     places = dict.fromkeys(("NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME"), nowhere)
     answer = child("ikj,blocked_32", cwd=tmp_path, **places)

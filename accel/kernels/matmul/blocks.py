@@ -63,6 +63,7 @@ from accel.kernels.matmul.vectors import (
     Matrix,
     dots,
     empty,
+    inner,
     itemsize,
     part,
     sums,
@@ -72,7 +73,7 @@ from accel.simd import Tile, jit, pointer, vector
 
 #: Sizes of blocks. A packed block of `a` takes at most 384 KiB, a packed strip of `b`
 #: 128 KiB: together they fit a second-level cache of 512 KiB or more. All of the packed
-#: `b`, at most 4 MiB, is left to the last cache.
+#: `b`, at most 5 MiB, is left to the last cache.
 _DEPTH_BYTES = 4096
 _ROWS = 96
 _COLUMNS = 1024
@@ -175,7 +176,7 @@ def matrix(x):
     return Matrix(pointer(x), 0, x.strides[0] // x.itemsize, x.strides[1] // x.itemsize)
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def multiply(F, count, m, k, n, a, b, out, steps, finish):
     """Multiply `count` matrices of any layout: choose a way, allocate what is packed into, go.
 
@@ -221,10 +222,12 @@ def multiply(F, count, m, k, n, a, b, out, steps, finish):
 def _plan(T, m, k, n, b_in_rows, size):
     passes = max(1, -(-k * size // _DEPTH_BYTES))
     small = (m + n) * k * size <= _SMALL_BYTES
+    # Each packs all of a: rather a quarter more columns than one more block for a few.
+    blocks = max(1, -(-n // (_COLUMNS + _COLUMNS // 4)))
     return Plan(
         depth=-(-k // passes),  # passes of equal depth
         rows=max(1, _ROWS // T.rows) * T.rows,
-        columns=max(1, _COLUMNS // T.columns) * T.columns,
+        columns=max(1, -(-n // (blocks * T.columns))) * T.columns,
         a_in_place=small or n <= _FEW * T.columns,
         b_in_place=(small or m <= _FEW * T.rows) and b_in_rows,  # registers load along rows
     )
@@ -244,7 +247,7 @@ def _rooms(T, m, n, plan, straight):
     return Rooms(a, b, b + plan.depth * b_columns)
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _room(V, size):
     """Allocate elements that begin on a cache line, so that no register straddles two."""
     memory = empty(V, size + 64 // itemsize(V))

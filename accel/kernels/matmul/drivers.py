@@ -17,7 +17,7 @@ from numba import types
 
 from accel.kernels.matmul.blocks import host_tile, multiply
 from accel.kernels.matmul.registers import NOTHING, Finish, family_of
-from accel.kernels.matmul.vectors import Matrix
+from accel.kernels.matmul.vectors import Matrix, inner
 from accel.simd import Tile, jit, pointer
 
 #: Element types there is code for.
@@ -29,7 +29,7 @@ _ENOUGH = 2_000_000
 _ENOUGH_THIN = 400_000
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _span(x):
     """Return the addresses between which a stack lies; of an empty one, none."""
     low = high = np.intp(0)
@@ -180,6 +180,10 @@ def partition(batch: int, m: int, n: int, tile: Tile, threads: int) -> np.ndarra
     )
 
 
+#: `partition`, remembered: worth it where a product takes no longer than the cutting.
+shares = functools.lru_cache(64)(partition)
+
+
 def cut(size: int, step: int, parts: int) -> list[int]:
     """Return where a length is cut into parts of whole steps, equal to within one."""
     steps = -(-size // step)
@@ -228,7 +232,7 @@ def attempted(a, b, out, *, bias=None, kind: int = NOTHING, parallel: bool = Fal
             if threads > 1 and agree and out.shape == (*a.shape[:2], b.shape[2]):
                 if any(np.may_share_memory(x, out) for x in (a, b, bias)):
                     return False  # each share would look at itself only
-                cuts = partition(*out.shape, host_tile(a.dtype), threads)
+                cuts = shares(*out.shape, host_tile(a.dtype), threads)
                 return all_cores()(a, b, bias, out, kind, cuts)
         return one_core(a, b, bias, out, kind)
     except (AttributeError, IndexError, TypeError, ValueError):

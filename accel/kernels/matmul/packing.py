@@ -8,9 +8,8 @@ squares that registers hold.
 
 from __future__ import annotations
 
-from accel.kernels.matmul.vectors import keep_apart
+from accel.kernels.matmul.vectors import inner, keep_apart
 from accel.simd import (
-    jit,
     load,
     load_first,
     store,
@@ -21,7 +20,7 @@ from accel.simd import (
 )
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def pack(S, V, width, depth, x, start, stop, packed, at):
     """Copy columns `start` to `stop` of a block, `width` by `width`, row after row.
 
@@ -58,7 +57,7 @@ def pack(S, V, width, depth, x, start, stop, packed, at):
         _one_by_one(width, depth - deep, whole - whole, filled, x, rest, packed, to + deep * width)
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _one_by_one(width, depth, first, filled, x, source, packed, to):
     """Copy columns from `first` on, and zeros where there are none."""
     for p in range(depth):

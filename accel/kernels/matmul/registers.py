@@ -20,7 +20,7 @@ from numba.extending import overload
 
 from accel.kernels.matmul.edges import add_columns, masked, outer_columns, store_columns
 from accel.kernels.matmul.tiny import Small, small_of
-from accel.kernels.matmul.vectors import Matrix, keep_apart, keep_rolled, part
+from accel.kernels.matmul.vectors import Matrix, inner, keep_apart, keep_rolled, part
 from accel.simd import (
     Tile,
     exp,
@@ -159,7 +159,7 @@ def _lower(F, rows, depth, a, strip, columns, place, first):
         _edge(T, F.one, 1, depth, a, 0, strip, columns, place, first)
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _bands(T, bands, depth, a, a_step, strip, place, first, near, soon, step):
     """Multiply bands of `a`, each as high as a tile, by one strip of `b`."""
     keep_apart()
@@ -184,9 +184,9 @@ def _bands(T, bands, depth, a, a_step, strip, place, first, near, soon, step):
         to += T.rows * place.row
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _edge(W, T, bands, depth, a, a_step, strip, columns, place, first):
-    """Do as `_bands` in tiles beside whole ones, `W`; `columns` of them count, where it has masks."""
+    """Do as `_bands` in tiles at an edge; of `W`, the whole one, they have masks or not."""
     keep_apart()
     a_at, to = a.at, place.at
     for _ in range(bands):
@@ -203,7 +203,7 @@ def _edge(W, T, bands, depth, a, a_step, strip, columns, place, first):
         to += T.rows * place.row
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def finish_rows(V, spare, rows, columns, out, straight, first, finish):
     """Move, or add, what of spare tiles lies inside `out`; apply what is to be applied."""
     keep_apart()

@@ -6,7 +6,7 @@ import numpy as np
 
 from accel.kernels.matmul import layers  # noqa: F401  (the steps below this one)
 from accel.kernels.matmul.blocks import host_tile
-from accel.kernels.matmul.drivers import no_bias, partition, shared, threads_for
+from accel.kernels.matmul.drivers import no_bias, shared, shares, threads_for
 from accel.kernels.matmul.operation import NUMBERS, check, check_shapes, check_writable, require
 from accel.kernels.matmul.registers import NOTHING
 from accel.kernels.matmul.tiled import done_in_tiles
@@ -45,7 +45,7 @@ def tiled_threads(a, b, out):
     Cost
     ----
     ``2 m n k`` FLOPs. Each thread packs what it needs of the operands for itself; buffers of
-    at most 4.4 MiB each.
+    at most 5.4 MiB each.
     """
     if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
         check_shapes("tiled_threads", a, b, out)
@@ -57,7 +57,7 @@ def tiled_threads(a, b, out):
     require("tiled_threads", a.dtype, NUMBERS)
     check_writable("tiled_threads", out)
     tile = host_tile(a.dtype)
-    cuts = partition(1, *out.shape, tile, threads)
+    cuts = shares(1, *out.shape, tile, threads)
     if not shared(tile)(a[None], b[None], no_bias(a.dtype), out[None], NOTHING, cuts):
         odd = [name for name, x in (("a", a), ("b", b), ("out", out)) if not x.flags.aligned]
         raise ValueError(

@@ -44,7 +44,7 @@ def tiled(a, b, out, tile: Tile | None = None):
     Cost
     ----
     ``2 m n k`` FLOPs, with columns rounded up to half a register; each operand copied at
-    most once per block of the other; buffers of at most 4.4 MiB.
+    most once per block of the other; buffers of at most 5.4 MiB.
 
     Source
     ------

@@ -16,7 +16,7 @@ import functools
 from typing import NamedTuple
 
 from accel.kernels.matmul.edges import outer_first, store_first_columns
-from accel.kernels.matmul.vectors import keep_apart, keep_rolled
+from accel.kernels.matmul.vectors import inner, keep_apart, keep_rolled
 from accel.simd import Tile, Vector, jit, tile_zeros, vector
 
 #: Rows and columns of `a` up to which matrices are dealt with here.
@@ -84,7 +84,7 @@ def multiply_small(S, count, m, k, n, a, b, out, steps):
         _bands(S.half_one, count, m, k, n, a, b, out, steps)
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _bands(T, count, m, k, n, a, b, out, steps):
     """Multiply matrices of at least as many rows as a tile."""
     keep_apart()
@@ -104,7 +104,7 @@ def _bands(T, count, m, k, n, a, b, out, steps):
         a_at, b_at, to = a_at + steps[0], b_at + steps[1], to + steps[2]
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _square(T, count, n, a, b, out, steps):
     """Multiply matrices of as many rows, and as deep, as a tile has rows."""
     keep_apart()

@@ -30,6 +30,9 @@ from accel.simd import (
 )
 from accel.simd.types import RegisterType
 
+#: Compiles what only compiled code calls: it needs no entry from elsewhere, which takes time.
+inner = jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
 #: Rows up to this long are multiplied one number at a time.
 _SHORT = 4
 
@@ -120,7 +123,7 @@ def _add_product(x, y, z):
     return lambda x, y, z: x * y + z
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def dots(V, m, n, a, x, at, out):
     """Write the dot product of each row of `a` with ``x[at : at + n]`` to ``out[i, 0]``.
 
@@ -164,7 +167,7 @@ def dots(V, m, n, a, x, at, out):
         out.data[out.at + i * out.row] = _dot(V, n, a.data, a.at + i * a.row, x, at)
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _short_dots(m, n, a, x, at, out):
     """Multiply rows too short for registers: adding up lanes would take longer than this."""
     for i in range(m):
@@ -175,7 +178,7 @@ def _short_dots(m, n, a, x, at, out):
         out.data[out.at + i * out.row] = total
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _dot(V, n, a, a_at, x, at):
     four = 4 * V.lanes
     whole = n - n % four
@@ -191,7 +194,7 @@ def _dot(V, n, a, a_at, x, at):
     return horizontal_sum((s0 + s1) + (s2 + s3))
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def sums(V, k, n, x, at, step, b, out, out_at):
     """Write ``sum over p of x[at + p * step] * b[p, j]`` to ``out[out_at + j]``, n of them.
 
@@ -214,7 +217,7 @@ def sums(V, k, n, x, at, step, b, out, out_at):
             store_first(out, out_at + j, v, n - j)
 
 
-@jit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _eight(V, n, x, at, step, b, r0, row, out, out_at):
     """Add eight scaled rows to `out`."""
     x0, x1, x2, x3 = x[at], x[at + step], x[at + 2 * step], x[at + 3 * step]
