@@ -4,7 +4,8 @@ Rows about a multiple of 4096 bytes apart lie, all of a square's, in the same se
 cache, or in two. There are more of them than it has ways, so that each line is gone before
 the square beside it asks for its other half, of `x` and of `out`. Some rows are copied to a
 buffer first, a run of each, which uses every line up at once. Squares of the buffer go to a
-second one, and from there to `out`, again a run at a time.
+second one, and from there to `out`, again a run at a time, past the caches: matrices whose
+rows collide are large ones, and a line that is not fetched first collides with nothing.
 
 Everything as in `accel.kernels.layout.moves`: nothing is checked here.
 """
@@ -16,10 +17,12 @@ import numpy as np
 from accel.kernels.layout.streams import square_for
 from accel.simd import (
     elements_to_alignment,
+    fence,
     jit,
     load,
     prefetch,
     store,
+    store_streaming,
     tile_load,
     tile_store,
     tile_transpose,
@@ -78,4 +81,5 @@ def by_runs(x, at, step, out, to, out_step, count, wide):
                     place = to + (j0 + c + r) * out_step + i0
                     first = elements_to_alignment(V, out, place)
                     for k in range(first, first + high, lanes):
-                        store(out, place + k, load(V, turned, b + r * pitch + k))
+                        store_streaming(out, place + k, load(V, turned, b + r * pitch + k))
+    fence()
