@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import config
+from numba.core.codegen import get_host_cpu_features
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_constant
 from numba.extending import (
@@ -89,8 +90,11 @@ def _is_count(value) -> bool:
 
 @functools.cache
 def _host_register_bytes() -> int:
-    features = llvmlite.binding.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+    features = config.CPU_FEATURES  # what Numba was told to compile for, if anything
+    if features is None:
+        features = get_host_cpu_features()
+    there = features.split(",")
+    return 64 if "+avx512f" in there else 32 if "+avx" in there else 16
 
 
 @dataclass(frozen=True)

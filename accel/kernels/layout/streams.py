@@ -108,7 +108,12 @@ def stream(square, out, i, stride):
 
 @overload(stream, inline="always")
 def _stream(square, out, i, stride):
-    return {4: _stream_4, 8: _stream_8, 16: _stream_16}[square.token.rows]
+    return {2: _stream_2, 4: _stream_4, 8: _stream_8, 16: _stream_16}[square.token.rows]
+
+
+def _stream_2(square, out, i, stride):
+    store_streaming(out, i, tile_get(square, 0, 0))
+    store_streaming(out, i + stride, tile_get(square, 1, 0))
 
 
 def _stream_4(square, out, i, stride):
