@@ -74,14 +74,11 @@ def done_in_tiles(kernel: str, a, b, out, tile: Tile | None = None) -> bool:
     Compiled code refuses what it must not see, sooner than Python could ask, which is felt on
     small matrices. The caller finds out why.
     """
-    try:
-        if tile is None:
-            return _ready[a.dtype](a, b, out)
-    except (AttributeError, KeyError, TypeError):  # not compiled yet, or not to be had
-        pass
     if not isinstance(a, np.ndarray):
         check_shapes(kernel, a, b, out)
-    multiply = _tiled(kernel, a.dtype, tile)
+    multiply = _ready.get(a.dtype) if tile is None else None
+    if multiply is None:
+        multiply = _tiled(kernel, a.dtype, tile)
     try:
         return multiply(a, b, out)
     except TypeError:  # Numba: no code for arrays of these types
