@@ -23,7 +23,8 @@ would the better algorithm begin to win? Write down three sizes before you read 
 
 from accel import figures, kernels
 from accel.findings import crossover, digits, prediction
-from accel.kernels import accuracy, signal, strassen, windows
+from accel.kernels import accuracy, signal, windows
+from accel.kernels.matmul import strassen
 from accel.timing import Case, measure, profile, report
 
 NUMBERS = 20_000  # of samples; long enough for a sum to lose digits
@@ -381,7 +382,7 @@ report.paragraph(
 #
 # .. code-block:: python
 #
-#     from accel.kernels import orders
+#     from accel.kernels.matmul import orders
 #
 #     def order(sides):
 #         result = 0

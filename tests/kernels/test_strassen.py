@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.agreement import difference
-from accel.kernels import accuracy, check, ladder, operation, strassen
+from accel.kernels import accuracy, check, ladder, operation
+from accel.kernels.matmul import strassen
 
 STEPS = [pytest.param(step, id=step.name) for step in ladder("strassen")]
 OURS = STEPS[1:]
