@@ -8,6 +8,7 @@ run. It names no host, no user and no path.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -267,5 +268,6 @@ def replace_text(path: Path, text: str) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):  # interrupted after it was moved
+            os.unlink(temporary)
         raise

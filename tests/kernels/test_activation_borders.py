@@ -87,6 +87,20 @@ def test_answers_written_past_the_caches_are_the_same(name, step):
 
 
 @each_operation
+@pytest.mark.parametrize("length", [17, elements.PEELED - 1])
+def test_a_short_last_part_of_a_large_array_is_written_where_it_lies(name, length):
+    """Its beginning is on no boundary of a register, where nothing can be written past caches."""
+    n = (elements.CACHED_BYTES // 8 // elements.PART + 1) * elements.PART + length
+    few = inputs_of(name, n)
+    out, host = inside(np.full_like(few[-1], np.nan), 3, 7.0)
+    kernel(name, "threads").function(*few[:-1], out)
+    whole = few[-1]
+    kernel(name, "vector").function(*few[:-1], whole)
+    np.testing.assert_array_equal(out, whole)
+    assert (np.delete(host, np.s_[3 : 3 + n]) == 7.0).all()
+
+
+@each_operation
 @pytest.mark.parametrize("n", [1, 17, 300, 1000])
 def test_registers_may_write_to_the_array_that_they_read(name, n):
     *arguments, out = inputs_of(name, n)

@@ -129,7 +129,7 @@ def each_register(function, x, out, start, stop):
         store_first(out, first, function(load_first(V, x, first, head)), head)
         first += head
     whole = first + (stop - first) // V.lanes * V.lanes
-    if past_caches(x, 2):
+    if past_caches(x, 2) and stop - start >= PEELED:  # else `out` is not aligned here
         for i in range(first, whole, V.lanes):
             store_streaming(out, i, function(load(V, x, i)))
         fence()

@@ -97,6 +97,7 @@ register_operation(
         ),
         sizes=length_of_two,
         awkward=({"n": 1003}, {"n": 12_345, "degree": 3}, {"n": 1_000_003, "degree": 16}),
+        signature=(0, 1),
     )
 )
 

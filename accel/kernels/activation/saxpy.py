@@ -77,6 +77,7 @@ register_operation(
         edges=edges(),
         sizes=length_of_three,
         awkward=AWKWARD,
+        signature=(1,),
     )
 )
 
@@ -323,7 +324,7 @@ def _span(a, x, y, out, start, stop):
         )
         first += head
     whole = first + (stop - first) // V.lanes * V.lanes
-    if past_caches(x, 3):
+    if past_caches(x, 3) and stop - start >= PEELED:  # else `out` is not aligned here
         for i in range(first, whole, V.lanes):
             store_streaming(out, i, fma(a, load(V, x, i), load(V, y, i)))
         fence()
