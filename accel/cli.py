@@ -278,6 +278,41 @@ def bench(
         raise _unusable("nothing was measured: no operation could be")
 
 
+@app.command()
+def calibrate(
+    operations: Annotated[
+        list[str] | None, typer.Argument(help="Operations such as matmul; all by default.")
+    ] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="Element type such as float32; may be repeated.")
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Measure again what was measured already.")
+    ] = False,
+) -> None:
+    """Measure which backend is fastest for calls of each size, for `accel.use("auto")`.
+
+    Takes less than three minutes, beside compiling. What is measured is kept as it comes: a
+    calibration that was stopped goes on where it stood.
+    """
+    from accel.backend import calibrate as calibrating
+    from accel.backend import calibration_screen
+    from accel.backend.profile import ProfileError
+    from accel.timing.clock import ClockError
+    from accel.timing.rest import RestlessThreads
+
+    for number in ENDINGS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _interrupt)
+    try:
+        calibration_screen.run(operations or (), dtype or (), anew, err, out)
+    except (calibrating.CalibrationError, ProfileError, RestlessThreads, ClockError) as error:
+        raise _unusable(error) from None
+    except KeyboardInterrupt:
+        err.print("Stopped. What was measured until now is kept; run it again to go on.")
+        raise typer.Exit(130) from None
+
+
 def _unusable(error: object) -> typer.Exit:
     """Say in one line why input or output cannot be used; status 2."""
     from accel.timing.words import printable

@@ -13,12 +13,13 @@ PACKAGE = ROOT / "accel"
 
 #: Room -> rooms it may import. Imports point down.
 MAY_IMPORT = {
-    "accel": {"ops"},
+    "accel": {"arrays", "backend", "ops"},
     "agreement": set(),
     "simd": set(),
     "kernels": {"agreement", "simd"},
     "timing": {"agreement", "simd"},
-    "ops": {"kernels"},
+    "ops": {"backend", "kernels"},
+    "arrays": {"backend", "kernels", "ops"},
     "bench": {"agreement", "findings", "kernels", "timing"},
     "backend": {"kernels", "timing"},
     "competition": {"kernels", "timing"},
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "figures": {"bench", "findings", "kernels", "timing"},
     "build": {"figures", "kernels", "timing"},
     "cli": {
-        "backend", "bench", "build", "competition", "course", "figures", "findings", "kernels", "timing",
+        "arrays", "backend", "bench", "build", "competition", "course", "figures", "findings", "kernels", "timing",
     },
 }
 

@@ -88,6 +88,11 @@ FAMILIES = {
 }
 
 
+def bytes_of(*arguments: Any) -> int:
+    """Return how many bytes the arrays among the arguments have together."""
+    return sum(each.nbytes for each in arguments if isinstance(each, np.ndarray))
+
+
 @dataclass(frozen=True)
 class Operation:
     """What is computed, independent of how.
@@ -117,6 +122,12 @@ class Operation:
         Parameters whose shapes suit no block, register or cache line.
     mutates : tuple of int
         Positions of arguments that kernels change and that the next call needs as they were.
+    work : callable
+        ``work(*arguments) -> number`` to which the time of a large call is proportional: the
+        bytes of its arrays, or FLOPs where those are the limit.
+    signature : tuple of int
+        Positions of arguments that say how large a call is: arrays, by their shapes, and
+        numbers. A plan of `accel.backend` holds for all calls that share them.
     """
 
     name: str
@@ -128,6 +139,8 @@ class Operation:
     sizes: Callable[[int], Mapping[str, Any]] | None = None
     awkward: tuple[Mapping[str, Any], ...] = ()
     mutates: tuple[int, ...] = ()
+    work: Callable[..., float] = bytes_of
+    signature: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
@@ -151,7 +164,8 @@ class Kernel:
         (arrays to nested lists, say). A module-level function.
     tags : frozenset of str
         "ladder" for the steps that pages show; "best" for the one to call on one core,
-        "threads" for the one to call on all of them; "fewer_flops" if it reaches the answer
+        "threads" for the one to call on all of them, "numpy" for the one that is NumPy at its
+        best, where that is not the ladder's last of NumPy; "fewer_flops" if it reaches the answer
         with less arithmetic than the operation declares, so that no roof is above its rate.
     """
 

@@ -13,14 +13,19 @@ overlaps nothing. A user has whatever they have. Between them stand four functio
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from accel.kernels import registry
+from accel.backend import dispatch
 
 FLOATS = ("float32", "float64")
+
+#: Element type in the machine's byte order -> its name; to ask for it takes a microsecond.
+_NAMES = {np.dtype(name): name for name in (*FLOATS, "int64", "int32", "uint8")}
+
+#: Bits of ``flags.num``, as in NumPy's C interface.
+_C_ORDER, _ALIGNED = 0x1, 0x100
 
 
 def array(
@@ -62,6 +67,14 @@ def array(
     ValueError
         If it has another number of dimensions.
     """
+    if (
+        type(value) is np.ndarray
+        and _NAMES.get(value.dtype) in dtypes
+        and (like is None or value.dtype == like.dtype)
+        and ndim in (None, value.ndim)
+        and not ~value.flags.num & (_ALIGNED | _C_ORDER if contiguous else _ALIGNED)
+    ):
+        return value  # as most calls bring it, and short ones have no time for what follows
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{op}: {name} is a masked array, whose mask would be lost; fill it first")
     try:
@@ -154,16 +167,12 @@ def flat(x: np.ndarray) -> np.ndarray:
     return x.reshape(-1)
 
 
-def kernel_for(op: str, dtype: np.dtype) -> Callable:
-    """Return the kernel to call for elements of this type, compiled when first called."""
-    return _kernel(op, np.dtype(dtype).name)
+def kernel_for(op: str, dtype: np.dtype) -> Callable[..., None]:
+    """Return what runs calls of an operation for elements of this type.
 
-
-@functools.cache
-def _kernel(op: str, dtype: str) -> Callable:
-    import numba  # loads when the first operation is called
-
-    return registry.best(op, dtype, numba.config.NUMBA_NUM_THREADS).function
+    Whose kernel that is, `accel.use` and the size of each call decide.
+    """
+    return dispatch.runner(op, dtype)
 
 
 def _in_the_way(out: np.ndarray, x: np.ndarray, elementwise: bool) -> bool:

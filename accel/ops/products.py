@@ -59,6 +59,10 @@ def matmul(a, b, out: np.ndarray | None = None) -> np.ndarray:
     for name, x in (("a", a), ("b", b)):
         if x.ndim == 0:
             raise ValueError(f"matmul: {name} must have 1 or more dimensions, got shape ()")
+    if out is None and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
+        y = np.empty((a.shape[0], b.shape[1]), a.dtype)
+        kernel_for("matmul", a.dtype)(a, b, y)
+        return y
     left = a[None] if a.ndim == 1 else a  # (..., m, k)
     right = b[:, None] if b.ndim == 1 else b  # (..., k, n)
     if left.shape[-1] != right.shape[-2]:

@@ -69,7 +69,7 @@ def attention_causal_loop(q, k, v, out):
     name="numpy",
     instrument="NumPy",
     story="whole-array expression: removes the interpreter, adds matrices of scores",
-    tags=("ladder",),
+    tags=("ladder", "numpy"),
 )
 def attention_numpy(q, k, v, out):
     """Compute attention of all heads as whole-array expressions.
@@ -105,7 +105,7 @@ def attention_numpy(q, k, v, out):
     name="numpy",
     instrument="NumPy",
     story="whole-array expression: removes the interpreter, computes the hidden half too",
-    tags=("ladder",),
+    tags=("ladder", "numpy"),
 )
 def attention_causal_numpy(q, k, v, out):
     """Compute causal attention of all heads as whole-array expressions.

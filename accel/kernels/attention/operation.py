@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numba.extending import overload
 
+from accel.kernels import work
 from accel.kernels.inputs import blank, normal
 from accel.kernels.registry import Operation, register_operation
 from accel.simd import jit
@@ -155,16 +156,22 @@ def sizes(working_set_bytes: int) -> dict:
     return {"heads": HEADS, "n": max(1, working_set_bytes // (4 * HEADS * 64 * 4)), "d": 64}
 
 
-register_operation(
-    Operation(
-        "attention", inputs, oracle, flops, compulsory_bytes, EDGES, sizes, AWKWARD
+for _name, *_definition in (
+    ("attention", oracle, flops, compulsory_bytes),
+    ("attention_causal", causal_oracle, causal_flops, causal_bytes),
+):
+    register_operation(
+        Operation(
+            _name,
+            inputs,
+            *_definition,
+            EDGES,
+            sizes,
+            AWKWARD,
+            work=work.heads,
+            signature=(0, 1),
+        )
     )
-)  # fmt: skip
-register_operation(
-    Operation(
-        "attention_causal", inputs, causal_oracle, causal_flops, causal_bytes, EDGES, sizes, AWKWARD
-    )
-)
 
 
 @jit

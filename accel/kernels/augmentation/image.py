@@ -88,6 +88,7 @@ register_operation(
         augment_image_bytes,
         edges=EDGES,
         sizes=augment_image_sizes,
+        signature=(6,),
         awkward=({"side": 227}, {"side": 31, "width": 1001}, {"side": 1001, "width": 13}),
     )
 )

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, prange
 
+from accel.kernels import work
 from accel.kernels.activation import register_for
 from accel.kernels.convolution import shapes
 from accel.kernels.convolution.lines import aligned
@@ -140,6 +141,8 @@ register_operation(
         EDGES,
         sizes=depthwise_sized,
         awkward=AWKWARD,
+        work=work.convolution,
+        signature=(0, 1, 2, 3),
     )
 )
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, prange
 
+from accel.kernels import work
 from accel.kernels.convolution import lines, shapes, winograd
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
@@ -59,6 +60,8 @@ register_operation(
         shapes.EDGES,
         sizes=shapes.sized,
         awkward=shapes.AWKWARD,
+        work=work.convolution,
+        signature=(0, 1, 2, 3),
     )
 )
 

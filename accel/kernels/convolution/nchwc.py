@@ -22,6 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, prange
 
+from accel.kernels import work
 from accel.kernels.convolution import shapes, winograd, winograd_pixels
 from accel.kernels.convolution.blocks import (
     blocked_images,
@@ -115,6 +116,8 @@ register_operation(
         EDGES,
         sizes=shapes.sized,
         awkward=shapes.AWKWARD,
+        work=work.convolution_nchwc,
+        signature=(0, 1, 2, 3),
     )
 )
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, prange
 
+from accel.kernels import work
 from accel.kernels.convolution import shapes, winograd, winograd_pixels
 from accel.kernels.convolution.lines import THREADS_PAY_FLOPS, bands_of
 from accel.kernels.convolution.pixels import (
@@ -70,6 +71,8 @@ register_operation(
         shapes.EDGES,
         sizes=shapes.sized,
         awkward=shapes.AWKWARD,
+        work=work.convolution_nhwc,
+        signature=(0, 1, 2, 3),
     )
 )
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from accel.kernels import work
 from accel.kernels.activation import lists
 from accel.kernels.gather.copying import copy_rows
 from accel.kernels.gather.indices import distinct, drawn, refuse_outside
@@ -90,6 +91,8 @@ register_operation(
         EDGES,
         embedding_sizes,
         AWKWARD,
+        work=work.rows,
+        signature=(0, 1),
     )
 )
 

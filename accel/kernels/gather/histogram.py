@@ -143,6 +143,7 @@ register_operation(
         EDGES,
         histogram_sizes,
         AWKWARD,
+        signature=(0, 3),
     )
 )
 
@@ -190,7 +191,7 @@ def histogram_loop(x, edges, out):
     name="numpy",
     instrument="NumPy",
     story="np.histogram: removes the interpreter",
-    tags=("ladder",),
+    tags=("ladder", "numpy"),
 )
 def histogram_numpy(x, low, high, out):
     """Count with ``np.histogram``.

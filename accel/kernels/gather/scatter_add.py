@@ -17,6 +17,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from accel.kernels import work
 from accel.kernels.activation import lists
 from accel.kernels.gather.indices import all_inside, distinct, drawn, refuse_outside
 from accel.kernels.gather.rows import register_of
@@ -107,6 +108,8 @@ register_operation(
         scatter_add_sizes,
         AWKWARD,
         mutates=(2,),
+        work=work.rows,
+        signature=(1, 2),
     )
 )
 
@@ -188,7 +191,7 @@ def scatter_add_at(indices, values, out):
     name="bincount",
     instrument="NumPy",
     story="bincount with weights, a column at a time: removes the search for elements",
-    tags=("ladder",),
+    tags=("ladder", "numpy"),
 )
 def scatter_add_bincount(indices, values, out):
     """Add one column at a time by ``np.bincount`` with the values as weights.
@@ -215,6 +218,11 @@ def scatter_add_bincount(indices, values, out):
     ``n d`` FLOPs and ``rows d`` more; ``8 (n + rows)`` bytes at a time.
     """
     rows = out.shape[0]
+    if values.shape != (indices.size, out.shape[1]):
+        raise ValueError(
+            f"scatter_add: values must be as many rows as indices and as wide as out, got shape "
+            f"{values.shape} for {indices.size} indices and an out of shape {out.shape}"
+        )
     refuse_outside("scatter_add", indices, rows)
     for j in range(out.shape[1]):
         out[:, j] += np.bincount(indices, weights=values[:, j], minlength=rows)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.kernels import matmul
+from accel.kernels import matmul, work
 from accel.kernels.inputs import blank, normal
 from accel.kernels.matmul.drivers import attempted, run
 from accel.kernels.registry import Operation, register, register_operation
@@ -91,6 +91,8 @@ register_operation(
         EDGES,
         sizes=sizes,
         awkward=AWKWARD,
+        work=work.product,
+        signature=(0, 1),
     )
 )
 

@@ -15,7 +15,7 @@ from accel.kernels.registry import register
     instrument="NumPy",
     story="one call of NumPy's BLAS: what others have tuned for years",
     dtypes=FLOATS,
-    tags=("ladder",),
+    tags=("ladder", "numpy"),
 )
 def blas(a, b, out):
     """Multiply by one call of the BLAS that NumPy brings.

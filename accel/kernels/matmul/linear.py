@@ -24,7 +24,7 @@ import math
 
 import numpy as np
 
-from accel.kernels import matmul
+from accel.kernels import matmul, work
 from accel.kernels.inputs import blank, normal
 from accel.kernels.matmul.drivers import attempted, run
 from accel.kernels.matmul.registers import CUBIC, GELU, RELU, SLOPE
@@ -123,6 +123,8 @@ for _name, _oracle, _flops in (
             EDGES,
             sizes=matmul.sizes,
             awkward=AWKWARD,
+            work=work.product_nt,
+            signature=(0, 1),
         )
     )
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.kernels import matmul
+from accel.kernels import matmul, work
 from accel.kernels.inputs import blank, normal
 from accel.kernels.matmul.drivers import run, threads_for
 from accel.kernels.matmul.tiled import done_in_tiles
@@ -49,6 +49,8 @@ register_operation(
         EDGES,
         sizes=matmul.sizes,
         awkward=matmul.AWKWARD,
+        work=work.product_nt,
+        signature=(0, 1),
     )
 )
 

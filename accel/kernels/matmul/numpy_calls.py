@@ -14,7 +14,7 @@ from accel.kernels.registry import register
     instrument="NumPy",
     story="one row of a times b in each call: removes the interpreter from the inner loops",
     dtypes=NUMBERS,
-    tags=("ladder",),
+    tags=("ladder", "numpy"),
 )
 def row_times_matrix(a, b, out):
     """Multiply one row of `a` by the whole of `b` at a time.
@@ -48,7 +48,7 @@ def row_times_matrix(a, b, out):
     instrument="NumPy",
     story="integers: one compiled triple loop, since BLAS has none for them",
     dtypes=("int64",),
-    tags=("ladder",),
+    tags=("ladder", "numpy"),
 )
 def numpy_int64(a, b, out):
     """Multiply integer matrices in one call.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from accel.kernels import work
 from accel.kernels.inputs import blank, normal
 from accel.kernels.registry import Operation, register_operation
 
@@ -114,7 +115,16 @@ def sizes(working_set_bytes: int) -> dict[str, int]:
 
 register_operation(
     Operation(
-        "matmul", inputs, oracle, flops, compulsory_bytes, EDGES, sizes=sizes, awkward=AWKWARD
+        "matmul",
+        inputs,
+        oracle,
+        flops,
+        compulsory_bytes,
+        EDGES,
+        sizes=sizes,
+        awkward=AWKWARD,
+        work=work.product,
+        signature=(0, 1),
     )
 )
 

@@ -159,7 +159,7 @@ def log_softmax_loop(x, out):
     name="numpy",
     instrument="NumPy",
     story="whole-matrix expression: removes the interpreter, adds temporary matrices",
-    tags=("ladder",),
+    tags=("ladder", "numpy"),
 )
 def log_softmax_numpy(x, out):
     """Compute the logarithm of the softmax by a whole-matrix expression.

@@ -140,5 +140,6 @@ for _name, _oracle, _flops in (
             EDGES,
             sizes=pool_sized,
             awkward=AWKWARD,
+            signature=(0, 1, 2, 3),
         )
     )
