@@ -9,6 +9,12 @@ Importing this loads matplotlib, and nothing below this package imports it.
 """
 
 from accel.figures.batching import describe_throughput, throughput
+from accel.figures.cluster import (
+    allreduce,
+    describe_allreduce,
+    describe_scaling_curve,
+    scaling_curve,
+)
 from accel.figures.crossover import crossover_curve, describe_crossover
 from accel.figures.curves import (
     describe_speedups,
@@ -16,6 +22,14 @@ from accel.figures.curves import (
     fastest,
     speedup_curve,
     sweep,
+)
+from accel.figures.dispatching import (
+    describe_map,
+    describe_regret,
+    describe_unmodified,
+    dispatch_map,
+    regret,
+    unmodified,
 )
 from accel.figures.ladders import describe_ladder, ladder, rungs
 from accel.figures.look import FigureError
@@ -29,6 +43,7 @@ from accel.figures.mountain import (
     staircase,
     strides,
 )
+from accel.figures.offload import break_even, describe_break_even
 from accel.figures.pareto import describe_pareto, pareto
 from accel.figures.roofline import describe_roofline, roofline
 from accel.figures.roofs import describe_levels, describe_peaks, level_bars, peak_bars
@@ -54,23 +69,30 @@ from accel.figures.weather import (
 
 __all__ = [
     "FigureError",
+    "allreduce",
     "bandwidth",
     "beside",
+    "break_even",
     "chains",
     "coverage",
     "crossover_curve",
+    "describe_allreduce",
     "describe_bandwidth",
     "describe_beside",
+    "describe_break_even",
     "describe_chains",
     "describe_coverage",
     "describe_crossover",
     "describe_drift",
     "describe_ladder",
     "describe_levels",
+    "describe_map",
     "describe_noise",
     "describe_pareto",
     "describe_peaks",
+    "describe_regret",
     "describe_roofline",
+    "describe_scaling_curve",
     "describe_shares",
     "describe_speedups",
     "describe_staircase",
@@ -79,8 +101,10 @@ __all__ = [
     "describe_throughput",
     "describe_tiles",
     "describe_twins",
+    "describe_unmodified",
     "describe_warmup",
     "describe_waterfall",
+    "dispatch_map",
     "drift",
     "fastest",
     "ladder",
@@ -88,8 +112,10 @@ __all__ = [
     "noise",
     "pareto",
     "peak_bars",
+    "regret",
     "roofline",
     "rungs",
+    "scaling_curve",
     "shares",
     "speedup_curve",
     "staircase",
@@ -98,6 +124,7 @@ __all__ = [
     "throughput",
     "tiles",
     "twins",
+    "unmodified",
     "warmup",
     "waterfall",
 ]

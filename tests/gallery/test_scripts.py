@@ -33,6 +33,9 @@ PREFIX = {
     "12": {"fuse"},
     "13": {"reduce"},
     "14": {"gather"},
+    "16": {"dispatch"},
+    "17": {"offload"},
+    "18": {"beyond"},
 }
 
 SPINE = (
