@@ -24,6 +24,9 @@ app = typer.Typer(
 #: Signals that end a build as Ctrl-C does: its workers must not outlive it.
 ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
+#: Columns of the tables of `accel bench` in a file or a pipe, where no screen sets a bound.
+WIDE = 160
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -273,7 +276,8 @@ def bench(
     except KeyboardInterrupt:
         err.print("Stopped. What was measured until now is kept.")
         raise typer.Exit(130) from None
-    terminal.show(found, out)
+    wide = out if out.is_terminal else Console(highlight=False, width=max(out.width, WIDE))
+    terminal.show(found, wide)
     if not found.entries:
         raise _unusable("nothing was measured: no operation could be")
 
