@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
+import os
 import pickle
 import sys
 from pathlib import Path
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+
+#: Turns that a thread of a parallel kernel spins before it sleeps: some ten microseconds.
+SPINS = 1000
 
 
 def jit(function=None, /, *, signatures=(), **options):
@@ -41,6 +46,8 @@ def jit(function=None, /, *, signatures=(), **options):
     """
     if function is None:
         return functools.partial(jit, signatures=signatures, **options)
+    if options.get("parallel"):
+        spin_briefly()
     dispatcher = numba.njit(**options)(function)
     try:
         dispatcher._cache = _Cache(function)  # all that njit(cache=True) does, with our class
@@ -50,6 +57,34 @@ def jit(function=None, /, *, signatures=(), **options):
         dispatcher.compile(arguments)
     dispatcher.disable_compile(bool(signatures))
     return dispatcher
+
+
+@functools.cache
+def spin_briefly() -> None:
+    """Have the threads of parallel kernels spin for microseconds after a call, not milliseconds.
+
+    Numba's usual threads are those of GNU's OpenMP. Who waits there spins first, by default for
+    some milliseconds: whoever called waits so for threads that have yet to wake. Where the
+    system wakes them on the very core that spins, as a virtual machine of two cores did
+    here, they get it only when the spinning ends: each call after a pause then took 7.5 ms, and
+    with fewer turns 0.4 ms. Calls that follow each other closely were as fast as before.
+
+    The library reads the number of turns when it is loaded. So it is loaded here, with a number
+    that no other one sees. A user's own setting is left alone.
+
+    Source
+    ------
+    GNU libgomp manual, sections "GOMP_SPINCOUNT" and "OMP_WAIT_POLICY".
+    """
+    if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        return
+    os.environ["GOMP_SPINCOUNT"] = str(SPINS)
+    try:
+        importlib.import_module("numba.np.ufunc.omppool")
+    except ImportError:
+        return  # Numba has other threads here, or none
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
 
 
 def cache_problem() -> str | None:
