@@ -23,9 +23,10 @@ from accel.timing.rest import RestlessThreads, wait_for_rest
 #: A backend that is this many times slower than the fastest has lost, and is timed no more.
 HOPELESS = 8
 
-#: Calls that take longer are not called once more before a sample, in ns: what a cache has lost
-#: in the turns between, they bring back in a small part of their time.
-WARMED_NS = 2_000_000
+#: Calls that take so long may be shared by threads, in ns, and before a sample of theirs others
+#: go on for so long. A thread that wakes begins where it slept; if somebody is at work there, the
+#: system puts it elsewhere at one of its next ticks.
+SHARED_NS, SETTLED_NS = 20_000, 5_000_000
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Effort:
 
     sample_ns: int = 500_000
     budget_ns: int = 100_000_000
-    rounds: int = 7
+    rounds: int = 5
     least_rounds: int = 3
 
 
@@ -136,7 +137,8 @@ def run(
             if name not in failed:
                 count, estimate = loops[name]
                 with _noted(name, failures, failed):
-                    ns = turn(functions[name], count, warm=estimate < WARMED_NS)
+                    settle_ns = SETTLED_NS if estimate >= SHARED_NS else 0
+                    ns = turn(functions[name], count, settle_ns)
                     taken[name].append(ns / count)
     whole = {name: sorted(times) for name, times in taken.items() if name not in failed}
     return Result({name: times[len(times) // 4] for name, times in whole.items()}, first, failed)
@@ -169,13 +171,16 @@ class _Turns:
         self._arguments, self.clock, self._wait = arguments, clock, wait
         self._before: Callable | None = None
 
-    def __call__(self, function: Callable, loops: int, warm: bool = False) -> int:
-        """Return the time of so many calls in ns, after an untimed one if it is to be warm."""
+    def __call__(self, function: Callable, loops: int, settle_ns: int | None = None) -> int:
+        """Return the time of so many calls in ns; first may come others, for at least so long."""
         if function is not self._before:
             self._wait()
             self._before = function
-        if warm:
+        if settle_ns is not None:
+            begun = self.clock()
             function(*self._arguments)
+            while self.clock() - begun < settle_ns:
+                function(*self._arguments)
         return sample.sample_ns(function, self._arguments, loops, self.clock)
 
 

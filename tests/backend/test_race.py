@@ -67,13 +67,15 @@ def test_samples_that_were_disturbed_and_one_that_was_lucky_do_not_count(world):
 def test_turns_alternate_in_their_order_with_a_rest_before_anothers(world):
     functions = {name: world.function(name, 3_000_000) for name in "ab"}
     world.run(functions, effort=Effort(sample_ns=1000, rounds=3, budget_ns=10**12))
-    assert "".join(world.calls) == ".aa.bb" + ".a.b" + "b.a" + "a.b"
+    before_and_timed = {"a": "aa" + "a", "b": "bb" + "b"}  # 5 ms of calls, and the sample
+    a, b = before_and_timed.values()
+    assert "".join(world.calls) == ".aa.bb" + f".{a}.{b}" + f"{b}.{a}" + f"{a}.{b}"
 
 
 def test_long_calls_get_fewer_rounds_but_never_less_than_the_fewest(world):
     functions = {"a": world.function("a", 10**9)}
     world.run(functions, effort=Effort(sample_ns=1000, budget_ns=1, rounds=9, least_rounds=4))
-    assert world.calls.count("a") == 2 + 4
+    assert world.calls.count("a") == 2 + 4 * 2
 
 
 def test_one_that_has_lost_by_far_takes_no_turns(world):
@@ -81,6 +83,11 @@ def test_one_that_has_lost_by_far_takes_no_turns(world):
     found = world.run(functions)
     assert world.calls.count("b") == 2
     assert found.ns == {"a": 10**6, "b": 10**8}
+
+
+def test_calls_that_threads_may_share_go_on_until_those_have_found_their_cores(world):
+    world.run({"a": world.function("a", 10**6)}, effort=Effort(sample_ns=1000, rounds=4))
+    assert world.calls.count("a") == 2 + 4 * (race.SETTLED_NS // 10**6 + 1)
 
 
 def test_short_calls_are_made_once_more_before_each_sample(world):

@@ -197,7 +197,7 @@ def test_sequential_order_runs_each_competitor_to_completion(board, tools):
     ]
 
 
-def test_with_several_threads_each_turn_begins_at_rest_and_with_a_call_off_the_clock(
+def test_with_several_threads_each_turn_begins_at_rest_and_with_calls_off_the_clock(
     monkeypatch, board, tools
 ):
     happened = []
@@ -206,12 +206,13 @@ def test_with_several_threads_each_turn_begins_at_rest_and_with_a_call_off_the_c
         worker.Competitor(name, lambda name=name: happened.append(name), (), [], loops=2)
         for name in ("ours", "theirs")
     ]
-    calls = lambda function, _, loops: [function() for _ in range(loops)] and 9  # noqa: E731
+    half = worker.SETTLED_NS // 2
+    calls = lambda function, _, loops: [function() for _ in range(loops)] and half  # noqa: E731
     monkeypatch.setattr(worker.sample, "sample_ns", calls)
     protocol = {**PROTOCOL, "threads": 2, "min_sample_ns": 1}
     taken = worker.race(entries, [0, 1], 0, protocol, board, None)
-    assert happened == ["rest", *["ours"] * 3, "rest", *["theirs"] * 3]
-    assert [entry["samples_ns"] for entry in taken] == [[9], [9]]
+    assert happened == ["rest", *["ours"] * 4, "rest", *["theirs"] * 4]  # two, then a sample of two
+    assert [entry["samples_ns"] for entry in taken] == [[half], [half]]
 
 
 def test_with_one_thread_there_is_nobody_to_wait_for(monkeypatch, board, tools):
