@@ -164,7 +164,7 @@ def _of_choice(choice: Choice, times: int) -> list[str]:
         if each.reason is not None:
             told = f"not possible, because {_clause(each.reason)}"
         lines.append(f"    {each.backend:<14} {told}")
-    lines.append(f"    times from profile: {choice.origin}")
+    lines.append(f"    times from {_source(choice.origin)}")
     return lines
 
 
@@ -189,3 +189,10 @@ def _time(ns: float) -> str:
         if ns < size:
             return f"{ns / size * 1e3:.3g} {unit}"
     return f"{ns / 1e9:.3g} s"
+
+
+def _source(origin: str) -> str:
+    """Return whose times they are, and what to do where they are another machine's."""
+    if origin == "shipped":
+        return "the shipped profile, of another machine; accel calibrate measures this one"
+    return f"the profile {origin}"
