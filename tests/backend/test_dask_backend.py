@@ -18,13 +18,26 @@ from accel.backend.base import BackendError, Call
 from accel.backend.dask import DaskBackend, cluster, partition, stream, tasks
 from accel.kernels import registry
 from accel.timing import memory
+from accel.timing.isolate import THREAD_VARIABLES
 
 pytest.importorskip("distributed")
 
 MIB = 1 << 20
 
+#: Names in the environment before any worker has been started.
+BEFORE = set(os.environ)
+
 #: What a worker may use: little more than what its libraries take, and room for pieces.
 LIMIT = 512 * MIB
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment():
+    """Clusters that tests start themselves set numbers of threads for this process, too."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +202,14 @@ def test_a_worker_lost_amid_a_product_does_not_change_the_result(backend, monkey
     assert difference(out, expected, tolerance) is None
     wait_until(lambda: len(pids(backend)) == 2)  # its nanny has started another
     assert victim not in pids(backend).values()
+
+
+def test_workers_leave_the_threads_of_other_processes_alone(backend):
+    """Also one that was lost and has been started again, as in the test before."""
+    assert len(pids(backend)) == 2
+    assert not set(THREAD_VARIABLES) & (os.environ.keys() - BEFORE)
+    threads = backend.cluster().client.run(os.getenv, "OPENBLAS_NUM_THREADS")
+    assert set(threads.values()) == {"1"}
 
 
 def test_an_error_of_a_kernel_on_a_worker_arrives_as_itself(backend, monkeypatch):

@@ -14,6 +14,11 @@ from accel.timing.isolate import THREAD_VARIABLES
 #: How long to wait for a scheduler that was named, in s.
 CONNECT_S = 5
 
+#: What Dask sets in the environment of *this* process whenever it starts a worker: that freed
+#: memory goes back to the system. By default it sets numbers of threads as well, which other
+#: processes that start from here would inherit; those of workers are given to them alone.
+BEFORE_SPAWNING = {"MALLOC_TRIM_THRESHOLD_": 65536}
+
 #: How long workers may take to start, in s, on a busy machine.
 START_S = 60
 
@@ -63,29 +68,41 @@ def start(workers: int | None, memory_limit: int | str | None) -> Cluster:
     BackendError
         If they do not start.
     """
+    import dask
     from distributed import Client, LocalCluster
 
     count = workers or os.cpu_count() or 1
+    before = dict(os.environ)
     try:
-        local = LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            memory_limit="auto" if memory_limit is None else memory_limit,
-            # No dashboard, and its server of pages on any free port of this machine alone.
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            silence_logs=logging.CRITICAL,  # what goes wrong is raised
-            env=dict.fromkeys(THREAD_VARIABLES, "1"),
-        )
+        with dask.config.set({"distributed.nanny.pre-spawn-environ": BEFORE_SPAWNING}):
+            local = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                memory_limit="auto" if memory_limit is None else memory_limit,
+                # No dashboard, and its server of pages on any free port of this machine alone.
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                silence_logs=logging.CRITICAL,  # what goes wrong is raised
+                env=dict.fromkeys(THREAD_VARIABLES, "1"),
+            )
     except (OSError, RuntimeError, TimeoutError) as error:
         raise BackendError(
             f"{count} workers could not be started ({error}); a script that starts some must do "
             "so below `if __name__ == '__main__':`, as they import it"
         ) from error
+    finally:
+        _restore(before)
     client = Client(local, timeout=START_S, direct_to_workers=True, set_as_default=False)
     return Cluster(client, local)
+
+
+def _restore(before: dict[str, str]) -> None:
+    """Take back what Dask has set for its workers in the environment of this process."""
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def connect(address: str) -> Cluster:
