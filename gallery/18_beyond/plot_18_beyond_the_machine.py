@@ -17,6 +17,7 @@ on: a second worker brings as many rows again. For which of the three will both 
 one was?
 """
 
+from accel import figures
 from accel.backend.dask import DaskBackend, weak_scaling
 from accel.findings import cluster
 from accel.timing import Case, measure, profile, report
