@@ -133,9 +133,12 @@ def test_ctrl_c_keeps_what_was_measured(accel, monkeypatch):
     assert set(profiles.load().curves) == {("relu", "float32")}
 
 
-#: A calibration in which each step takes half a second and measures nothing.
+#: A calibration in which each step takes half a second and measures nothing. It minds Ctrl-C as
+#: from a terminal: an ignored SIGINT would be inherited.
 INVENTED = """
+import signal
 import time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from accel import cli
 from accel.backend import calibrate
 from accel.backend.profile import Curve
