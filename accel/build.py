@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from accel.timing import isolate
+from accel.timing import isolate, locks
 from accel.timing.plan import profile as find_profile
 
 #: What the `book` extra brings, by the names under which it is imported.
@@ -257,7 +257,7 @@ def prepared(places: Places) -> Iterator[None]:
         try:
             places.work.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context(open(places.work / "lock", "w"))
-            if not _locked(lock):  # nothing below may be touched then
+            if not locks.taken(lock):  # nothing below may be touched then
                 raise BuildError(f"another build is using {places.build}; wait for it to end")
             put_back(places)
             places.progress.write_text("")
@@ -284,19 +284,6 @@ def forgotten_unless_finished(memory: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(memory, ignore_errors=True)
         raise
-
-
-def _locked(file) -> bool:
-    """Take the lock; without fcntl (Windows) builds are not kept apart."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def run_sphinx(places: Places, environ: dict, progress: Progress, watch) -> int:

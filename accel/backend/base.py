@@ -119,3 +119,11 @@ class ComputeBackend(ABC):
             If there is no such option, or it cannot be followed.
         """
         raise BackendError(f"backend {self.name!r} takes no options, got {', '.join(options)}")
+
+
+def function_of(member: ComputeBackend, call: Call) -> Callable[..., None]:
+    """Return a function of the arguments alone that runs such calls by a backend."""
+    operation, dtype = call.operation, call.dtype
+    return member.kernel(operation, dtype) or (
+        lambda *arguments: member.run(Call(operation, dtype, arguments))
+    )

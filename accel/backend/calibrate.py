@@ -31,7 +31,7 @@ from accel.backend.base import Call, ComputeBackend
 from accel.backend.choosing import MARGIN, PREFERENCE
 from accel.backend.profile import Curve, Profile, Source
 from accel.kernels import registry
-from accel.timing import sample
+from accel.timing import locks, sample
 from accel.timing.clock import Clock, perf_counter_ns
 
 #: Time of a step, in s, without first calls. All steps together must take less than three
@@ -345,7 +345,7 @@ def alone(folder: Path) -> Iterator[None]:
             "that can be written"
         ) from None
     with file:
-        if not _locked(file):
+        if not locks.taken(file):
             file.seek(0)
             who = file.read().strip() or "another process"
             raise CalibrationError(
@@ -356,16 +356,3 @@ def alone(folder: Path) -> Iterator[None]:
         file.write(f"process {os.getpid()}")
         file.flush()
         yield
-
-
-def _locked(file) -> bool:
-    """Take the lock of a file, if nobody has it."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

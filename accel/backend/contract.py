@@ -128,14 +128,19 @@ def _ways(backend: ComputeBackend, operation: str, dtype: str) -> dict[str, Call
     return {"run()": run} if kernel is None else {"run()": run, "kernel()": kernel}
 
 
+def _each(backend, operation, dtype, most_flops, judged: Callable) -> list[str]:
+    """Return what is said of each way to run each case."""
+    tried = supported(backend, operation, dtype, most_flops)
+    ways = _ways(backend, operation, dtype) if tried else {}
+    said = [(way, judged(case, function)) for way, function in ways.items() for case in tried]
+    return [f"{way} {fault}" for way, fault in said if fault]
+
+
 def answers(
     backend: ComputeBackend, operation: str, dtype: str, most_flops: float = math.inf
 ) -> list[str]:
     """Return complaints about answers, about what is written, and about what is not."""
-    tried = supported(backend, operation, dtype, most_flops)
-    ways = _ways(backend, operation, dtype) if tried else {}
-    faults = [(way, case.fault(function)) for way, function in ways.items() for case in tried]
-    return [f"{way} {fault}" for way, fault in faults if fault]
+    return _each(backend, operation, dtype, most_flops, Case.fault)
 
 
 def harms(
@@ -146,10 +151,7 @@ def harms(
     The front door lets none through. What gets past it is refused with an error of the
     arguments, for which nobody else is asked, or does at least no harm.
     """
-    tried = supported(backend, operation, dtype, most_flops)
-    ways = _ways(backend, operation, dtype) if tried else {}
-    faults = [(way, case.harm(function)) for way, function in ways.items() for case in tried]
-    return [f"{way} {fault}" for way, fault in faults if fault]
+    return _each(backend, operation, dtype, most_flops, Case.harm)
 
 
 def together(

@@ -26,7 +26,7 @@ import numpy as np
 
 from accel.backend import known
 from accel.backend import profile as profiles
-from accel.backend.base import BackendError, Call, ComputeBackend
+from accel.backend.base import BackendError, Call, ComputeBackend, function_of
 from accel.backend.choosing import (
     MARGIN,
     PREFERENCE,
@@ -134,7 +134,7 @@ class Policy:
         while True:
             choice = choose(self, call)
             try:
-                return Plan(_function(known.backend(choice.backend), call), choice)
+                return Plan(function_of(known.backend(choice.backend), call), choice)
             except failures() as error:
                 self.pass_over(choice, call, error)
 
@@ -255,14 +255,6 @@ def _updates(call: Call) -> bool:
     *reads, out = call.arguments
     arrays = [each for each in reads if isinstance(each, np.ndarray)]
     return any(np.may_share_memory(out, each) for each in arrays)
-
-
-def _function(chosen: ComputeBackend, call: Call) -> Callable[..., None]:
-    """Return a function of the arguments alone that runs such calls by a backend."""
-    operation, dtype = call.operation, call.dtype
-    return chosen.kernel(operation, dtype) or (
-        lambda *arguments: chosen.run(Call(operation, dtype, arguments))
-    )
 
 
 _POLICIES: dict[str, Policy] = {}

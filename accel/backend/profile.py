@@ -16,13 +16,11 @@ It is made by ``accel calibrate --anew`` on a quiet machine, and then::
 from __future__ import annotations
 
 import bisect
-import contextlib
 import errno
 import functools
 import json
 import math
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -256,11 +254,13 @@ def save(profile: Profile, where: Path | None = None) -> Path:
     ProfileError
         If it cannot be written; the one that was there is as it was.
     """
+    from accel.timing.records import replace_text  # heavier than a first dispatch need load
+
     where = path() if where is None else where
     text = json.dumps(profile.document(), allow_nan=False)
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
-        _put(where, text)
+        replace_text(where, text)
     except OSError as error:
         remedy = "set ACCEL_CACHE to a folder that can be written"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -269,19 +269,6 @@ def save(profile: Profile, where: Path | None = None) -> Path:
             f"cannot keep the profile in {where.parent} ({error.strerror}); {remedy}"
         ) from error
     return where
-
-
-def _put(where: Path, text: str) -> None:
-    """Write a file beside its place, then move it there, also if somebody interrupts."""
-    handle, new = tempfile.mkstemp(dir=where.parent, prefix=f".{where.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(new, 0o644)
-        os.replace(new, where)
-    finally:
-        with contextlib.suppress(FileNotFoundError):  # it is in its place
-            os.unlink(new)
 
 
 def load(where: Path | None = None) -> Profile | None:

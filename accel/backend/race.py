@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from accel.backend.base import Call, ComputeBackend
+from accel.backend.base import Call, ComputeBackend, function_of
 from accel.timing import sample
 from accel.timing.clock import Clock, ClockError, perf_counter_ns
 from accel.timing.rest import RestlessThreads, wait_for_rest
@@ -75,14 +75,6 @@ def runners(members: Iterable[ComputeBackend], call: Call) -> dict[str, Callable
         for each in members
         if each.available() is None and each.supports(call) is None
     }
-
-
-def function_of(member: ComputeBackend, call: Call) -> Callable[..., None]:
-    """Return a function of the arguments alone that runs such calls by a backend."""
-    operation, dtype = call.operation, call.dtype
-    return member.kernel(operation, dtype) or (
-        lambda *arguments: member.run(Call(operation, dtype, arguments))
-    )
 
 
 def run(

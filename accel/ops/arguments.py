@@ -24,8 +24,10 @@ FLOATS = ("float32", "float64")
 #: Element type in the machine's byte order -> its name; to ask for it takes a microsecond.
 _NAMES = {np.dtype(name): name for name in (*FLOATS, "int64", "int32", "uint8")}
 
-#: Bits of ``flags.num``, as in NumPy's C interface.
-_C_ORDER, _ALIGNED = 0x1, 0x100
+#: Bits of ``flags.num``, as in NumPy's C interface. What a kernel can take as it is has its
+#: elements side by side in C order, at their own alignment.
+ALIGNED = 0x100
+AS_IT_IS = ALIGNED | 0x1
 
 
 def array(
@@ -72,7 +74,7 @@ def array(
         and _NAMES.get(value.dtype) in dtypes
         and (like is None or value.dtype == like.dtype)
         and ndim in (None, value.ndim)
-        and not ~value.flags.num & (_ALIGNED | _C_ORDER if contiguous else _ALIGNED)
+        and not ~value.flags.num & (AS_IT_IS if contiguous else ALIGNED)
     ):
         return value  # as most calls bring it, and short ones have no time for what follows
     if isinstance(value, np.ma.MaskedArray):

@@ -6,10 +6,7 @@ from numbers import Real
 
 import numpy as np
 
-from accel.ops.arguments import FLOATS, array, delivered, flat, kernel_for, room
-
-#: What a kernel can take as it is: elements side by side in C order, at their own alignment.
-_AS_IT_IS = 0x0001 | 0x0100  # NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_ALIGNED
+from accel.ops.arguments import AS_IT_IS, FLOATS, array, delivered, flat, kernel_for, room
 
 #: `gelu`'s ``approximate`` -> the operation.
 _GELU = {"tanh": "gelu", "none": "gelu_erf"}
@@ -220,7 +217,7 @@ def _plain(op: str, x) -> bool:
     return (
         type(x) is np.ndarray
         and (op, x.dtype) in _ready
-        and x.flags.num & _AS_IT_IS == _AS_IT_IS
+        and x.flags.num & AS_IT_IS == AS_IT_IS
     )
 
 
@@ -239,5 +236,5 @@ def _like(y, x: np.ndarray) -> bool:
         type(y) is np.ndarray
         and y.dtype == x.dtype
         and y.shape == x.shape
-        and y.flags.num & _AS_IT_IS == _AS_IT_IS
+        and y.flags.num & AS_IT_IS == AS_IT_IS
     )
