@@ -96,6 +96,28 @@ def framed(shape, dtype, seed=None):
     turned=st.booleans(),
 )
 def test_stacks_read_and_write_inside_their_arrays_only(shape, dtype, kind, turned):
+    assert_right_and_inside(shape, dtype, kind, turned)
+
+
+@few
+@given(
+    narrow=st.integers(1, 14),
+    k=st.one_of(st.integers(1, 20), st.integers(250, 530)),
+    wide=st.integers(500, 1100),
+    by_columns=st.booleans(),
+    dtype=st.sampled_from(["float32", "float64"]),
+    kind=st.sampled_from([NOTHING, BIAS, RELU, GELU]),
+    turned=st.booleans(),
+)
+def test_few_rows_or_columns_beside_a_large_matrix_are_read_and_written_inside_only(
+    narrow, k, wide, by_columns, dtype, kind, turned
+):
+    shape = (2, wide, k, narrow) if by_columns else (2, narrow, k, wide)
+    assert_right_and_inside(shape, dtype, kind, turned)
+
+
+def assert_right_and_inside(shape, dtype, kind, turned):
+    """Multiply a stack of framed matrices, `b` in either order; compare, and look at frames."""
     count, m, k, n = shape
     a, _ = framed((count, m, k), dtype, seed=1)
     b, _ = framed((count, n, k) if turned else (count, k, n), dtype, seed=2)
@@ -110,7 +132,7 @@ def test_stacks_read_and_write_inside_their_arrays_only(shape, dtype, kind, turn
             0.5 * expected * (1 + np.tanh(np.sqrt(2 / np.pi) * (expected + 0.044715 * expected**3)))
         )
     drivers.run("stack", a, b, out, bias=bias, kind=kind)
-    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=2e-5)
+    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=2e-5)  # sums are exact
     out[...] = np.nan
     assert np.isnan(host).all()
 

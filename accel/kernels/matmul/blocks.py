@@ -26,8 +26,9 @@ Three facts fix the shape of the code.
 Where both operands are small they stay in cache anyway, and tiles read them where they
 are; so is an operand that few tiles read. Only a ragged edge of `b` is then packed, and not
 even that where registers have masks: `accel.kernels.matmul.edges`. At the edges of `out` tiles
-are smaller: `accel.kernels.matmul.registers`. Matrices of a few registers go their own way:
-`accel.kernels.matmul.tiny`. One compiled function serves arrays of every layout: it works on
+are smaller: `accel.kernels.matmul.registers`. Matrices of a few registers go their own way,
+`accel.kernels.matmul.tiny`, and so do those of a few rows or columns, which wait for memory as a
+matrix times a vector does: `accel.kernels.matmul.vectors`. One compiled function serves arrays of every layout: it works on
 pointers and strides.
 
 Source
@@ -62,6 +63,7 @@ from accel.kernels.matmul.tiny import fits, multiply_small
 from accel.kernels.matmul.vectors import (
     Matrix,
     dots,
+    dots_of_few,
     empty,
     inner,
     itemsize,
@@ -83,6 +85,17 @@ _SMALL_BYTES = 512 * 1024
 
 #: So is an operand that no more than this many bands, or strips, meet.
 _FEW = 2
+
+#: Ways to multiply: in tiles, or, if there are few rows or columns, by adding up rows of the
+#: other matrix or by multiplying rows by rows.
+_TILES, _SUMS, _FEW_ROWS, _FEW_COLUMNS = range(4)
+
+#: Rows, or columns, up to which the other ways are faster; the last if columns are copied
+#: first, of which half as many pay where tiles find all operands in a near cache.
+_FEW_DOTS, _FEW_SUMS, _FEW_COPIED = 12, 12, 8
+
+#: Length from which on a sum along a register is worth adding up its lanes at the end.
+_LONG = 16
 
 
 class Plan(NamedTuple):
@@ -194,28 +207,64 @@ def multiply(F, count, m, k, n, a, b, out, steps, finish):
     if in_rows and fits(F, m, k, n):
         multiply_small(F.small, count, m, k, n, a, b, out, (a_step, b_step, out_step))
         return
-    thin = m == 1 and n > 1 and k > 0
-    by_rows = thin and b.column == 1 and out.column == 1
-    by_columns = thin and b.row == 1 and a.column == 1
+    way = _way(m, k, n, a, b, out, itemsize(F.whole.vector))
     plan = _plan(F.whole, m, k, n, b.column == 1, itemsize(F.whole.vector))
     rooms = _rooms(F.whole, m, n, plan, out.column == 1)
-    room = _room(F.whole.vector, 0 if by_rows or by_columns else rooms.size)
+    copied = way == _FEW_COLUMNS and b.row != 1
+    wanted = rooms.size if way == _TILES else n * k if copied else 0
+    room = _room(F.whole.vector, wanted)
     for i in range(count):
         left = Matrix(a.data, a.at + i * a_step, a.row, a.column)
         right = Matrix(b.data, b.at + i * b_step, b.row, b.column)
         result = Matrix(out.data, out.at + i * out_step, out.row, out.column)
-        if by_rows or by_columns:
-            V = F.whole.vector
-            if by_rows:
-                sums(V, k, n, left.data, left.at, left.column, right, result.data, result.at)
-            else:
-                dots(V, n, k, transposed(right), left.data, left.at, transposed(result))
-            if finish.kind != NOTHING:
-                finish_rows(F.half.vector, result, m, n, result, thin, thin, finish)
-        else:
-            wanted = i + 1 < count and plan.a_in_place and plan.b_in_place
-            ahead = Ahead(wanted, left.at + a_step, right.at + b_step)
+        if way == _TILES:
+            more = i + 1 < count and plan.a_in_place and plan.b_in_place
+            ahead = Ahead(more, left.at + a_step, right.at + b_step)
             _blocks(F, m, k, n, left, right, result, plan, finish, room, rooms, ahead)
+        else:
+            _few(F.whole.vector, way, m, k, n, left, right, result, room)
+            if finish.kind != NOTHING:
+                finish_rows(F.half.vector, result, m, n, result, True, True, finish)
+
+
+@jit(inline="always", error_model="numpy")
+def _way(m, k, n, a, b, out, size):
+    """Choose how to multiply: where one side is a few rows or columns, the others fetch."""
+    if k == 0 or m == 0 or n == 0:
+        return _TILES
+    few = min(m, n)
+    if b.row == 1 and a.column == 1 and (few == 1 or few <= _FEW_DOTS and k >= _LONG):
+        return _FEW_ROWS if m <= n else _FEW_COLUMNS
+    near = (m + n) * k * size <= _SMALL_BYTES  # tiles read it where it is
+    if b.column == 1 and out.column == 1 and n > m and (m == 1 or m <= _FEW_SUMS and not near):
+        return _SUMS
+    if a.column == 1 and m > n and n <= (_FEW_COPIED // 2 if near else _FEW_COPIED):
+        return _FEW_COLUMNS
+    return _TILES
+
+
+@jit(inline="always", error_model="numpy")
+def _few(V, way, m, k, n, a, b, out, room):
+    """Multiply matrices of which one has a few rows, or a few columns."""
+    if way == _SUMS:
+        sums(V, m, k, n, a, b, out)
+        return
+    columns = transposed(b)
+    if way == _FEW_ROWS:
+        if m == 1:
+            dots(V, n, k, columns, a.data, a.at, transposed(out))
+        else:
+            dots_of_few(V, m, n, k, a, columns, out)
+        return
+    if b.row != 1:
+        columns = Matrix(pointer(room), np.intp(0), k, np.intp(1))
+        for p in range(k):
+            for j in range(n):
+                columns.data[j * k + p] = b.data[b.at + p * b.row + j * b.column]
+    if n == 1:
+        dots(V, m, k, a, columns.data, columns.at, out)
+    else:
+        dots_of_few(V, n, m, k, columns, a, transposed(out))
 
 
 @jit(inline="always", error_model="numpy")

@@ -278,7 +278,7 @@ def matvec_vector(a, x, out):
     elif left.column == 1 or n == 1:
         dots(V, m, n, left, pointer(x), 0, Matrix(result, 0, 1, 1))
     elif left.row == 1 or m == 1:
-        sums(V, n, m, pointer(x), 0, 1, transposed(left), result, 0)
+        sums(V, 1, n, m, Matrix(pointer(x), 0, n, 1), transposed(left), Matrix(result, 0, m, 1))
     else:
         raise ValueError("matvec: expected an a with contiguous rows or columns")
 
