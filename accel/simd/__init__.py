@@ -89,7 +89,7 @@ epilogues      ``+ - * /``, `tile_add_row`, `tile_add_column`, `tile_maximum`,
 registers      `tile_get`, `tile_set`, `tile_transpose`
 =============  =========================================================================
 
-**Compiling**: `jit`, `cache_problem`.
+**Compiling**: `jit`, `cache_problem`; `apart`, for what calls parallel kernels.
 
 How it works
 ------------
@@ -151,9 +151,10 @@ from accel.simd.comparing import (
     not_equal,
     select,
 )
-from accel.simd.compiling import cache_problem, jit
+from accel.simd.compiling import jit
 from accel.simd.elementary import bell, erf, exp, exp2, log, tanh
 from accel.simd.integers import bitcast, convert
+from accel.simd.keeping import cache_problem
 from accel.simd.lanes import (
     deinterleave,
     halves,
@@ -194,6 +195,7 @@ from accel.simd.tiles_ragged import (
 )
 from accel.simd.transposing import tile_transpose
 from accel.simd.types import Tile, Vector, alike, vector
+from accel.simd.workers import apart
 
 __all__ = [
     "Tile",
@@ -202,6 +204,7 @@ __all__ = [
     "alike",
     "all_lanes",
     "any_lane",
+    "apart",
     "bell",
     "bitcast",
     "both",

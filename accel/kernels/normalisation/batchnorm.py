@@ -23,6 +23,7 @@ from accel.kernels.inputs import blank, normal
 from accel.kernels.normalisation.rows import EPSILON, SHARES, WORTH_SHARING
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
+    apart,
     broadcast,
     elements_to_alignment,
     fence,
@@ -320,6 +321,7 @@ def batchnorm_vector(x, mean, variance, weight, bias, out):
     story="planes shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def batchnorm_threads(x, mean, variance, weight, bias, out):
     """Normalise channels on all cores.

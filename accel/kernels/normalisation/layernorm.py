@@ -35,6 +35,7 @@ from accel.kernels.normalisation.rows import (
 )
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
+    apart,
     broadcast,
     elements_to_alignment,
     fence,
@@ -325,6 +326,7 @@ def layernorm_vector(x, weight, bias, out):
     story="rows shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def layernorm_threads(x, weight, bias, out):
     """Normalise rows on all cores.

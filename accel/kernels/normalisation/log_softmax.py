@@ -41,6 +41,7 @@ from accel.kernels.normalisation.softmax import SPECIAL_ROWS
 from accel.kernels.normalisation.weights import broadcast_max, lowered, weight
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
+    apart,
     broadcast,
     elements_to_alignment,
     fence,
@@ -304,6 +305,7 @@ def log_softmax_vector(x, out):
     story="rows shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def log_softmax_threads(x, out):
     """Compute the logarithm of the softmax of rows on all cores.

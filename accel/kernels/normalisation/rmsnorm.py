@@ -34,6 +34,7 @@ from accel.kernels.normalisation.rows import (
 )
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
+    apart,
     broadcast,
     elements_to_alignment,
     fence,
@@ -300,6 +301,7 @@ def rmsnorm_vector(x, weight, out):
     story="rows shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def rmsnorm_threads(x, weight, out):
     """Normalise rows on all cores.

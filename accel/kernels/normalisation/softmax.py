@@ -29,7 +29,7 @@ from accel.kernels.normalisation.rows import (
 )
 from accel.kernels.normalisation.shares import softmax_rows
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit
+from accel.simd import apart, jit
 
 
 def lift(row):
@@ -287,6 +287,7 @@ def softmax_vector(x, out):
     story="rows shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def softmax_threads(x, out):
     """Compute the softmax of rows on all cores.

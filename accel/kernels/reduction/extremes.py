@@ -29,6 +29,7 @@ from accel.kernels.reduction.spans import (
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
     any_lane,
+    apart,
     broadcast,
     first_lanes,
     horizontal_max,
@@ -248,6 +249,7 @@ def max_vector(x, out):
     story="parts of the array shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def max_threads(x, out):
     """Find the largest number on all cores.
@@ -448,6 +450,7 @@ def argmax_vector(x, out):
     story="parts of the array shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def argmax_threads(x, out):
     """Find the place of the largest number on all cores.

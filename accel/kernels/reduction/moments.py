@@ -37,6 +37,7 @@ from accel.kernels.reduction.spans import (
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
     alike,
+    apart,
     broadcast,
     convert,
     first_lanes,
@@ -331,6 +332,7 @@ def mean_variance_vector(x, out):
     story="parts of the array shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def mean_variance_threads(x, out):
     """Find mean and variance on all cores.

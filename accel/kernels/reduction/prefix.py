@@ -33,6 +33,7 @@ from accel.kernels.reduction.spans import (
 from accel.kernels.reduction.sums import span_sum
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import (
+    apart,
     broadcast,
     elements_to_alignment,
     fence,
@@ -216,6 +217,7 @@ def prefix_sum_vector(x, out):
     story="sums of parts first, then all parts at once: removes the idle cores",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def prefix_sum_threads(x, out):
     """Find all sums on all cores.

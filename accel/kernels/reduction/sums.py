@@ -44,7 +44,7 @@ from accel.kernels.reduction.spans import (
     sum_error,
 )
 from accel.kernels.registry import Operation, register, register_operation
-from accel.simd import jit
+from accel.simd import apart, jit
 
 #: Numbers that `sum_pairwise` adds up without halving them any more.
 LEAF = 128
@@ -329,6 +329,7 @@ def sum_vector(x, out):
     story="parts of the array shared out among all cores: removes the idle ones",
     tags=("ladder", "threads"),
 )
+@apart
 @jit
 def sum_threads(x, out):
     """Add up an array on all cores.

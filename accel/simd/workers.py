@@ -1,0 +1,148 @@
+"""The threads of parallel kernels: how long they wait for work, and on which cores.
+
+A parallel kernel is as fast as its slowest thread, and on an idle machine that one is slow for
+two reasons that no kernel shows: it must be woken, or it was woken on the core where its caller
+is. Numba's usual threads are those of GNU's OpenMP, and both are mended from outside:
+`spin_briefly` and `apart`.
+
+Source
+------
+GNU libgomp manual, sections "GOMP_SPINCOUNT", "OMP_WAIT_POLICY" and "OMP_PROC_BIND". Linux
+manual pages, sched_setaffinity(2), getcpu(2), gettid(2).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import threading
+
+import numba
+import numpy as np
+from numba import types
+from numba.core.dispatcher import Dispatcher
+
+from accel.simd.keeping import kept
+
+#: Turns that a thread of a parallel kernel spins before it sleeps: some hundred microseconds.
+SPINS = 30_000
+
+#: What a user may have said about these threads; what is said is left alone.
+WAITING = frozenset({"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"})
+PLACING = frozenset({"GOMP_CPU_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"})
+
+
+@functools.cache
+def spin_briefly() -> None:
+    """Have the threads of parallel kernels spin for less than a millisecond after a call.
+
+    Who waits in GNU's OpenMP spins first, by default for some milliseconds, and keeps a core
+    from whoever has work for it. Who does not spin at all must be woken for each call, which
+    takes a virtual machine tenths of a millisecond. In between, calls that follow each other
+    closely find the threads awake, and others soon have the cores.
+
+    The library reads the number of turns when it is loaded. So it is loaded here, with a number
+    that no other one sees. A user's own setting is left alone.
+    """
+    if WAITING & os.environ.keys():
+        return
+    os.environ["GOMP_SPINCOUNT"] = str(SPINS)
+    try:
+        importlib.import_module("numba.np.ufunc.omppool")
+    except ImportError:
+        return  # Numba has other threads here, or none
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+def apart(dispatcher: Dispatcher) -> Dispatcher:
+    """Have a compiled function keep the threads it wakes off its caller's core.
+
+    Linux wakes a thread where it slept or where its waker is. On a machine of few cores that is
+    often one core for both, and the two halves of a call then follow one another: until the
+    system moves one of them, at one of its next ticks, the call takes as long as on one core,
+    or longer. Here the threads that the caller wakes may run on all of the caller's cores but
+    the one where it is. That is looked up before each call from Python, and said to the system
+    when it has changed, which is seldom.
+
+    Threads of other libraries are not touched. Nor is anything if the environment already says
+    where OpenMP's threads are to run, or Numba's are not OpenMP's, or the system is not Linux.
+
+    Parameters
+    ----------
+    dispatcher : numba dispatcher
+        What Python calls: a parallel function, or one that calls such.
+
+    Returns
+    -------
+    dispatcher
+        The same.
+    """
+    if not PLACING & os.environ.keys() and hasattr(os, "sched_setaffinity"):
+        dispatcher.__class__ = _callable_apart(type(dispatcher))
+    return dispatcher
+
+
+@functools.cache
+def _callable_apart(kind: type[Dispatcher]) -> type[Dispatcher]:
+    """Return a class of dispatchers that look where they are called, and else are as `kind`."""
+    core, call = kept(_core, signatures=[()]), kind.__call__
+
+    class Apart(kind):
+        def __call__(self, *arguments):
+            if core() != _here.core:
+                _here.arrive(core())
+            return call(self, *arguments)
+
+    return Apart
+
+
+_getcpu = types.ExternalFunction("sched_getcpu", types.intc())
+_gettid = types.ExternalFunction("gettid", types.intc())
+
+
+def _core():
+    """Return the core that this thread is on."""
+    return _getcpu()
+
+
+def _name_threads(numbers):
+    """Have each thread write the system's number of itself."""
+    for i in numba.prange(numbers.size):
+        numbers[i] = _gettid()
+
+
+@functools.cache
+def _naming() -> Dispatcher:
+    return kept(_name_threads, parallel=True)
+
+
+def _workers() -> set[int]:
+    """Return the system's numbers of the threads that work for this one."""
+    numbers = np.zeros(numba.get_num_threads(), np.int32)
+    _naming()(numbers)
+    if numba.threading_layer() != "omp":
+        return set()
+    return set(numbers.tolist()) - {threading.get_native_id()}
+
+
+class _Here(threading.local):
+    """Where a thread was when it last called a parallel kernel. Each has workers of its own."""
+
+    core = -1
+
+    def arrive(self, core: int) -> None:
+        """Keep the workers of this thread off the core to which it has come."""
+        self.core = core
+        cores = os.sched_getaffinity(0) - {core}
+        if not cores:
+            return  # one core for all: nowhere to go
+        for worker in _workers():
+            try:
+                os.sched_setaffinity(worker, cores)
+            except OSError:  # it has ended, or the system allows no such thing
+                return
+
+
+_here = _Here()
