@@ -20,6 +20,7 @@ import datetime
 import functools
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,10 @@ LONGEST_NS = 15_000_000
 #: What of a step's time is left for rounds, per size: the rest goes into making inputs, and
 #: finding out how many calls make a sample.
 EFFORT = race.Effort(budget_ns=int(0.6 * STEP_S * 1e9 / len(WORKING_SETS)))
+
+#: A backend that takes this many times as long as the fastest, at two sizes in a row and for
+#: calls of at least so many ns, is not asked about larger ones: it does not come back.
+BEATEN, BEATEN_NS = 3.0, 20_000
 
 #: First calls of a step that took longer than this are mentioned, in ns.
 NOTEWORTHY_NS = 1_000_000_000
@@ -265,7 +270,7 @@ def measured(
     """
     op, began = registry.operation(step.operation), clock()
     points: dict[str, dict[float, float]] = {}
-    first_ns, failures, largest = 0, {}, 0.0
+    first_ns, failures, largest, behind = 0, {}, 0.0, Counter()
     with sample.garbage_collector_off():
         for size in WORKING_SETS:
             arguments = op.inputs(**{**op.sizes(size), "dtype": step.dtype})
@@ -274,7 +279,9 @@ def measured(
             if work <= largest:
                 continue  # the operation has no size between the one before and this
             largest = work
-            running = [each for each in runners if each.name not in failures]
+            running = [
+                each for each in runners if each.name not in failures and behind[each.name] < 2
+            ]
             found = timed(
                 race.runners(running, call), arguments, effort=effort, failures=dispatch.failures()
             )
@@ -282,8 +289,12 @@ def measured(
             failures |= found.failures
             for name, ns in found.ns.items():
                 points.setdefault(name, {})[work] = ns
-            if not found.ns or min(found.ns.values()) > LONGEST_NS:
+            fastest = min(found.ns.values(), default=0)
+            if not LONGEST_NS >= fastest > 0:
                 break
+            for name, ns in found.ns.items():
+                late = fastest >= BEATEN_NS and ns > BEATEN * fastest
+                behind[name] = behind[name] + 1 if late else 0
     curves = {
         name: Curve(tuple(each), tuple(each.values()))
         for name, each in points.items()

@@ -26,7 +26,7 @@ HOPELESS = 8
 #: Calls that take so long may be shared by threads, in ns, and before a sample of theirs others
 #: go on for so long. A thread that wakes begins where it slept; if somebody is at work there, the
 #: system puts it elsewhere at one of its next ticks.
-SHARED_NS, SETTLED_NS = 20_000, 5_000_000
+SHARED_NS, SETTLED_NS = 20_000, 1_000_000
 
 
 @dataclass(frozen=True)

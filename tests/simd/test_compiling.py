@@ -197,31 +197,3 @@ def test_signature_of_any_layout_serves_every_layout():
     x = np.arange(6.0)
     assert [last(x), last(x[::2]), last(x[::-1])] == [5, 4, 0]
     assert len(last.signatures) == 1
-
-
-SPIN = """
-import os
-from accel.simd import jit
-jit(lambda: None, parallel=True)
-assert os.environ.get("GOMP_SPINCOUNT") == {left!r}
-"""
-
-
-@pytest.mark.parametrize(
-    ("setting", "said"), [({}, "GOMP_SPINCOUNT = '30000'"), ({"GOMP_SPINCOUNT": "77"}, None)]
-)
-def test_threads_of_parallel_kernels_spin_briefly_and_nobody_elses(setting, said):
-    """GNU's OpenMP says on request what it has read when it was loaded."""
-    pytest.importorskip("numba.np.ufunc.omppool", reason="Numba has other threads here")
-    own = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
-    environment = {name: value for name, value in os.environ.items() if name not in own}
-    done = subprocess.run(
-        [sys.executable, "-c", SPIN.format(left=setting.get("GOMP_SPINCOUNT"))],
-        env={**environment, **setting, "OMP_DISPLAY_ENV": "VERBOSE"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    if "GOMP" not in done.stderr and said:
-        pytest.skip("Numba's OpenMP is not GNU's here")
-    assert said in done.stderr if said else "'30000'" not in done.stderr
