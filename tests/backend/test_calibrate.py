@@ -24,7 +24,7 @@ def cache(tmp_path, monkeypatch):
 def invented(functions, arguments, *, effort, failures):
     """A race in which NumPy's calls cost less, and one core's grow more slowly."""
     nbytes = max(each.nbytes for each in arguments if isinstance(each, np.ndarray))
-    model = {"numpy": (100, 2.0), "numba": (1000, 1.0), "numba-threads": (20_000, 0.5)}
+    model = {"numpy": (100, 1.25), "numba": (1000, 1.0), "numba-threads": (20_000, 0.5)}
     times = {name: model[name][0] + model[name][1] * nbytes for name in functions}
     return race.Result(times, {name: 7 for name in functions}, {})
 
@@ -113,6 +113,25 @@ def test_a_series_ends_where_calls_get_long():
 
     outcome = calibrate.measured(RELU, calibrate.members(), timed=slow)
     assert len(outcome.curves["numpy"].work) == 1
+
+
+def test_a_backend_far_behind_at_two_sizes_is_not_asked_about_larger_ones():
+    """Short calls do not count, nor does a backend that comes back."""
+    asked = []
+
+    def timed(functions, arguments, **options):
+        size = arguments[0].size
+        asked.append(size)
+        times = {"numba": 10.0 * size, "numba-threads": 35.0 * size, "numpy": 12.0 * size}
+        if len(asked) % 2:
+            times["numpy"] *= 4  # at every other size
+        return race.Result({name: times[name] for name in functions}, {}, {})
+
+    curves = calibrate.measured(RELU, calibrate.members(), timed=timed).curves
+    assert len(curves["numpy"].work) == len(curves["numba"].work) == len(asked)
+    enough = [size for size in asked if 10.0 * size >= calibrate.BEATEN_NS]
+    assert len(enough) > 2
+    assert len(curves["numba-threads"].work) == len(asked) - len(enough) + 2
 
 
 def test_a_backend_that_fails_has_no_curve_and_is_named():

@@ -42,6 +42,29 @@ def test_who_is_chosen_is_compared_with_the_fastest(numpy_is_said_to_be_fastest)
     assert large.parameters == {"n": 100_000}
 
 
+@pytest.mark.parametrize(
+    ("later", "regret_then", "rounds"),
+    [
+        ({"numpy": 230.0, "numba": 240.0}, 230 / 200, 2),
+        ({"numpy": 900.0, "numba": 180.0}, 300 / 180, 3),
+    ],
+)
+def test_a_call_with_much_regret_is_timed_again_and_the_least_times_count(
+    numpy_is_said_to_be_fastest, later, regret_then, rounds
+):
+    """A disturbance passes; a bad choice stays one, whatever disturbs the others."""
+    given = [{"numpy": 300.0, "numba": 200.0}, later, later, later]
+
+    def times(runners, arguments):
+        times.rounds += 1
+        return race.Result(given[times.rounds - 1], {}, {})
+
+    times.rounds = 0
+    (found,) = regret("relu", "float32", [{"n": 16}], backends=("numpy", "numba"), timed=times)
+    assert found.regret == pytest.approx(regret_then)
+    assert times.rounds == rounds
+
+
 def test_only_the_backends_asked_for_are_timed(numpy_is_said_to_be_fastest):
     times = timed(lambda nbytes: {"numpy": 200.0, "numba": 100.0})
     (found,) = regret("relu", "float32", [{"n": 16}], backends=("numpy",), timed=times)

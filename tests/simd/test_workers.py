@@ -182,6 +182,6 @@ NAMES = ("relu", "softmax", "layernorm", "sum", "argmax", "prefix_sum", "batchno
 
 
 @on_linux
-@pytest.mark.parametrize("function", compiled_for_all_cores())
+@pytest.mark.parametrize("function", list(compiled_for_all_cores()))
 def test_kernels_for_all_cores_look_where_they_are_called(function):
     assert type(function).__name__ == "Apart"

@@ -8,7 +8,7 @@ same size, which cores take one after another.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
+from numba import get_num_threads, prange
 
 from accel.kernels.layout.registers import by_registers
 from accel.simd import jit
@@ -21,6 +21,14 @@ BAND_BYTES = 1 << 17
 
 #: Rows or columns of a band are a multiple of this, so that cores share few lines.
 GRAIN = 64
+
+#: Rows and columns from which on a matrix is cut into a few bands of whole rows of `out`,
+#: however large: such are cut again for the caches by what transposes them. Bands of rows of
+#: `x` would be written a few lines at a time, far apart, and those may be in each other's way.
+WIDE = 256
+
+#: Bands for each core of a wide matrix: one that is late leaves the others something to take.
+BANDS_EACH = 2
 
 
 def bands(at, to, rows, columns, step: int, out_step: int, itemsize: int) -> np.ndarray:
@@ -39,10 +47,15 @@ def bands(at, to, rows, columns, step: int, out_step: int, itemsize: int) -> np.
     """
     table = np.stack(np.broadcast_arrays(at, to, rows, columns), axis=-1).astype(np.int64)
     most_rows, most_columns = int(table[:, 2].max(initial=0)), int(table[:, 3].max(initial=0))
-    by_rows = most_rows >= most_columns
     longest, other = max(most_rows, most_columns), min(most_rows, most_columns)
-    length = max(1, BAND_BYTES // (2 * itemsize * max(1, other)))
-    length = -(-length // GRAIN) * GRAIN
+    wide = other >= WIDE
+    by_rows = most_rows >= most_columns and not wide
+    if wide:
+        longest = most_columns
+        length = -(-most_columns // (BANDS_EACH * get_num_threads()))
+    else:
+        length = BAND_BYTES // (2 * itemsize * max(1, other))
+    length = max(1, -(-length // GRAIN)) * GRAIN
     starts = np.arange(0, longest, length)[None, :]
     cut = np.repeat(table[:, None, :], starts.shape[1], axis=1)
     cut[..., 0] += starts * (step if by_rows else 1)
