@@ -11,6 +11,11 @@ kernels, is said and not counted: a kernel is compiled once and then kept on dis
 
 The profile is kept after each step, so a calibration that is interrupted goes on where it
 stood. Only one runs at a time: two would measure each other.
+
+Others on the machine, or on the machine beneath a virtual one, can hold a core for seconds:
+then all cores look no faster than one, for all sizes of a step. So when all is done, the sizes
+of long calls at which the fastest is not far ahead are timed a second time, a minute or two
+after the first, and the least times count.
 """
 
 from __future__ import annotations
@@ -37,7 +42,7 @@ from accel.timing.clock import Clock, perf_counter_ns
 
 #: Time of a step, in s, without first calls. All steps together must take less than three
 #: minutes; there are about a hundred.
-STEP_S = 1.4
+STEP_S = 1.1
 
 #: Bytes in use at which calls are timed, smallest first: from less than the cost of a call to
 #: twice the last cache of most processors. No powers of two: there, arrays lie so that their
@@ -52,11 +57,15 @@ LONGEST_NS = 15_000_000
 
 #: What of a step's time is left for rounds, per size: the rest goes into making inputs, and
 #: finding out how many calls make a sample.
-EFFORT = race.Effort(budget_ns=int(0.6 * STEP_S * 1e9 / len(WORKING_SETS)))
+EFFORT = race.Effort(rounds=4, budget_ns=int(0.6 * STEP_S * 1e9 / len(WORKING_SETS)))
 
 #: A backend that takes this many times as long as the fastest, at two sizes in a row and for
 #: calls of at least so many ns, is not asked about larger ones: it does not come back.
 BEATEN, BEATEN_NS = 3.0, 20_000
+
+#: Of calls of at least so many ns, those whose fastest backend is less than so many times as
+#: fast as the next one are timed a second time, if that takes no more than so many ns.
+DOUBTFUL_NS, FAR_AHEAD, TOO_LONG_NS = 30_000, 1.25, 5_000_000
 
 #: First calls of a step that took longer than this are mentioned, in ns.
 NOTEWORTHY_NS = 1_000_000_000
@@ -210,6 +219,7 @@ def calibrate(
     *,
     begins: Callable[[Step, int], None] = lambda step, done: None,
     ended: Callable[[Step, Outcome], None] = lambda step, outcome: None,
+    again: Callable[[Step, int], None] = lambda step, done: None,
     clock: Clock = perf_counter_ns,
 ) -> Profile:
     """Calibrate step by step, keep the profile after each, and choose by it from now on.
@@ -222,6 +232,8 @@ def calibrate(
         As `begun` returned it.
     begins, ended : callable
         ``begins(step, done)`` before each step, and ``ended(step, outcome)`` after it.
+    again : callable
+        ``again(step, done)`` before the doubtful sizes of a step are timed again.
     clock : callable
         Time in ns.
 
@@ -248,20 +260,53 @@ def calibrate(
             profile = profile.having(step.key, outcome.curves, Source(kernels_digest(), asked))
             profiles.save(profile)
             ended(step, outcome)
+        for done, step in enumerate(lacking):
+            first = profile.curves[step.key]
+            works = doubtful(first)
+            if works:
+                again(step, done)
+                outcome = measured(step, runners, works=works, clock=clock)
+                curves = {name: _least(curve, outcome.curves.get(name))
+                          for name, curve in first.items()}  # fmt: skip
+                profile = profile.having(step.key, curves, profile.sources[step.key])
+                profiles.save(profile)
     finally:
         dispatch.adopt()
     return profile
+
+
+def doubtful(curves: Mapping[str, Curve]) -> frozenset[float]:
+    """Return the amounts of work of long calls at which the fastest is not far ahead."""
+    found = set()
+    for work in {work for curve in curves.values() for work in curve.work}:
+        times = sorted(
+            curve.ns[curve.work.index(work)] for curve in curves.values() if work in curve.work
+        )
+        long = DOUBTFUL_NS <= times[0] <= TOO_LONG_NS
+        if long and len(times) > 1 and times[1] < FAR_AHEAD * times[0]:
+            found.add(work)
+    return frozenset(found)
+
+
+def _least(curve: Curve, other: Curve | None) -> Curve:
+    """Return a curve with the least of the times of both."""
+    times = dict(zip(other.work, other.ns, strict=True)) if other else {}
+    return Curve(
+        curve.work,
+        tuple(min(ns, times.get(work, ns)) for work, ns in zip(curve.work, curve.ns, strict=True)),
+    )
 
 
 def measured(
     step: Step,
     runners: Sequence[ComputeBackend],
     *,
+    works: frozenset[float] | None = None,
     effort: race.Effort = EFFORT,
     timed: Callable[..., race.Result] = race.run,
     clock: Clock = perf_counter_ns,
 ) -> Outcome:
-    """Return the curve of each backend that can run an operation.
+    """Return the curve of each backend that can run an operation, at these amounts of work.
 
     Raises
     ------
@@ -279,6 +324,8 @@ def measured(
             if work <= largest:
                 continue  # the operation has no size between the one before and this
             largest = work
+            if works is not None and work not in works:
+                continue
             running = [
                 each for each in runners if each.name not in failures and behind[each.name] < 2
             ]

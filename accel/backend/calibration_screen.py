@@ -16,7 +16,7 @@ from accel.backend.profile import Profile
 from accel.kernels import registry, work
 from accel.timing.machine import counted
 
-#: Amounts of work that are bytes; others are FLOPs.
+#: Amounts of work that are bytes; others are FLOPs and bytes together.
 _BYTES = (registry.bytes_of, work.rows)
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -57,11 +57,16 @@ class Screen:
 
     def begins(self, step: Step, done: int) -> None:
         """Say what is measured now, after `done` steps."""
+        self._say(f"measuring {step}", done, self.left(done))
+
+    def again(self, step: Step, done: int) -> None:
+        """Say what is timed a second time, after `done` steps of as many."""
+        self._say(f"once more {step}", done, "seconds left")
+
+    def _say(self, doing: str, done: int, left: str) -> None:
         if not self._console.is_terminal:
-            self._console.print(f"measuring {step}", markup=False)
-        self._bar.update(
-            self._task, description=f"measuring {step}", completed=done, left=self.left(done)
-        )
+            self._console.print(doing, markup=False)
+        self._bar.update(self._task, description=doing, completed=done, left=left)
 
     def ended(self, step: Step, outcome: Outcome) -> None:
         """Say what compiled or failed, and add up the time."""
@@ -99,7 +104,9 @@ def run(
         found = calibrate.begun(wanted, anew)
         lacking = [step for step in wanted if calibrate.missing(step, found)]
         with Screen(err, len(lacking)) as screen:
-            found = calibrate.calibrate(wanted, found, begins=screen.begins, ended=screen.ended)
+            found = calibrate.calibrate(
+                wanted, found, begins=screen.begins, ended=screen.ended, again=screen.again
+            )
     out.print(table(found, wanted))
     for sentence in sentences(found, len(wanted), len(lacking), screen):
         out.print(sentence, markup=False, soft_wrap=True)
@@ -133,7 +140,7 @@ def table(found: Profile, wanted: Sequence[Step]) -> Table:
 
 def in_words(found: Profile, step: Step) -> str:
     """Return the crossovers of a step: ``numpy, numba from 2.0 kB, numba-threads from 1.2 MB``."""
-    unit = "B" if registry.operation(step.operation).work in _BYTES else "FLOP"
+    unit = "B" if registry.operation(step.operation).work in _BYTES else "FLOP+B"
     (_, first), *others = calibrate.crossovers(found.curves[step.key])
     return ", ".join([first, *(f"{name} from {_amount(at)}{unit}" for at, name in others)])
 

@@ -134,6 +134,47 @@ def test_a_backend_far_behind_at_two_sizes_is_not_asked_about_larger_ones():
     assert len(curves["numba-threads"].work) == len(asked) - len(enough) + 2
 
 
+def test_long_calls_whose_fastest_is_not_far_ahead_are_doubtful():
+    works = (1.0, 2.0, 3.0, 4.0)
+    one = Curve(works, (10_000, 100_000, 200_000, 1e9))
+    all_cores = Curve(works, (10_500, 110_000, 100_000, 1e9))
+    alone = Curve((5.0,), (100_000,))
+    assert calibrate.doubtful({"a": one, "b": all_cores, "c": alone}) == {2.0}
+
+
+def test_doubtful_sizes_are_timed_again_at_the_end_and_the_least_times_are_kept(monkeypatch):
+    """What held the second core the first time is gone the second time."""
+    order = []
+    seen_before = set()
+
+    def timed(functions, arguments, **options):
+        size = arguments[0].size
+        disturbed = size not in seen_before
+        seen_before.add(size)
+        order.append(size)
+        times = {"numba": 50.0 * size, "numba-threads": 25.0 * size, "numpy": 70.0 * size}
+        if disturbed and size > 5000:
+            times["numba-threads"] = 51.0 * size
+        return race.Result({name: times[name] for name in functions}, {}, {})
+
+    measured = calibrate.measured
+    monkeypatch.setattr(
+        calibrate, "measured", lambda *given, **options: measured(*given, timed=timed, **options)
+    )
+    told = []
+    profile = calibrate.calibrate(
+        [RELU], calibrate.begun([RELU]), again=lambda step, done: told.append((step, done))
+    )
+    assert told == [(RELU, 0)]
+    assert len(order) > len(set(order))
+    curves = profile.curves[RELU.key]
+    for work, one, both in zip(
+        curves["numba"].work, curves["numba"].ns, curves["numba-threads"].ns, strict=False
+    ):
+        if calibrate.DOUBTFUL_NS < one < calibrate.TOO_LONG_NS:
+            assert both == one / 2, work
+
+
 def test_a_backend_that_fails_has_no_curve_and_is_named():
     def failing(functions, arguments, **options):
         found = invented(functions, arguments, **options)
