@@ -3,8 +3,8 @@
 NumPy's loops let go of the interpreter while they run, so that two threads can run two of
 them at once. What is asked for here is always such a loop, over one part of the arrays each.
 
-Threads are begun when they are first needed, wait asleep, and end with the process. The
-caller works too, on what nobody has begun; so a call ends even where all threads are busy with
+Threads are begun when they are first needed, wait asleep, and end with the process. They are
+kept off the core of whoever calls, see `accel.places`. The caller works too, on what nobody has begun; so a call ends even where all threads are busy with
 the parts of another one, or are gone.
 """
 
@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any
+
+from accel import places
 
 #: Backends by whose name one core is asked for.
 ON_ONE_CORE = frozenset({"python", "numpy", "numba"})
@@ -131,22 +133,29 @@ class _Crew:
 
     def __init__(self):
         self._asked: SimpleQueue[tuple[contextvars.Context, _Work]] = SimpleQueue()
-        self._members = 0
+        self._members: list[threading.Thread] = []
+        self._core = places.UNKNOWN
         self._lock = threading.Lock()
 
     def ask(self, work: _Work, helpers: int) -> None:
         """Have some threads help with work; they may come late, and find it done."""
-        if helpers > self._members:
+        if helpers > len(self._members):
             self._grow(helpers)
+        core = places.core()
+        if core != self._core:
+            self._core = core
+            places.keep_off(core, [each.native_id for each in self._members])
         for _ in range(helpers):
             self._asked.put((contextvars.copy_context(), work))
 
     def _grow(self, members: int) -> None:
         with self._lock:
-            while self._members < members:
-                name = f"accel part {self._members + 1}"
-                threading.Thread(target=self._serve, name=name, daemon=True).start()
-                self._members += 1
+            while len(self._members) < members:
+                name = f"accel part {len(self._members) + 1}"
+                member = threading.Thread(target=self._serve, name=name, daemon=True)
+                member.start()
+                self._members.append(member)
+            self._core = places.UNKNOWN  # the new ones may be anywhere
 
     def _serve(self) -> None:
         _part_of_something.here = True

@@ -93,6 +93,7 @@ def to_be_run(name: str, x: ND, threads: int, ns: float) -> bool:
         watch.plans.append(LoopPlan(name, x.dtype.name, x.shape, threads, ns))
     return watch is None or watch.compute
 
+
 #: (function, method, dtypes) -> ns per element on one core.
 _rates: dict[tuple, float] = {}
 

@@ -60,8 +60,10 @@ LONGEST_NS = 15_000_000
 EFFORT = race.Effort(rounds=4, budget_ns=int(0.6 * STEP_S * 1e9 / len(WORKING_SETS)))
 
 #: A backend that takes this many times as long as the fastest, at two sizes in a row and for
-#: calls of at least so many ns, is not asked about larger ones: it does not come back.
-BEATEN, BEATEN_NS = 3.0, 20_000
+#: calls of at least so many ns, is not asked about larger ones. What is predicted for them grows
+#: in proportion, which for arrays that no cache holds any more is too little by a factor of
+#: three: so the factor must be larger than that.
+BEATEN, BEATEN_NS = 8.0, 20_000
 
 #: Of calls of at least so many ns, those whose fastest backend is less than so many times as
 #: fast as the next one are timed a second time, if that takes no more than so many ns.

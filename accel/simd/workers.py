@@ -8,7 +8,7 @@ is. Numba's usual threads are those of GNU's OpenMP, and both are mended from ou
 Source
 ------
 GNU libgomp manual, sections "GOMP_SPINCOUNT", "OMP_WAIT_POLICY" and "OMP_PROC_BIND". Linux
-manual pages, sched_setaffinity(2), getcpu(2), gettid(2).
+manual page gettid(2).
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ import numpy as np
 from numba import types
 from numba.core.dispatcher import Dispatcher
 
+from accel import places
 from accel.simd.keeping import kept
 
-#: Turns that a thread of a parallel kernel spins before it sleeps: some hundred microseconds.
-SPINS = 30_000
+#: Turns that a thread of a parallel kernel spins before it sleeps: about a tenth of a millisecond.
+#: Ten times as many make calls with pauses of that length faster, and leave the threads of
+#: `accel.arrays`, which take turns with these, waiting for a core.
+SPINS = 3_000
 
 #: What a user may have said about these threads; what is said is left alone.
 WAITING = frozenset({"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"})
@@ -59,12 +62,8 @@ def spin_briefly() -> None:
 def apart(dispatcher: Dispatcher) -> Dispatcher:
     """Have a compiled function keep the threads it wakes off its caller's core.
 
-    Linux wakes a thread where it slept or where its waker is. On a machine of few cores that is
-    often one core for both, and the two halves of a call then follow one another: until the
-    system moves one of them, at one of its next ticks, the call takes as long as on one core,
-    or longer. Here the threads that the caller wakes may run on all of the caller's cores but
-    the one where it is. That is looked up before each call from Python, and said to the system
-    when it has changed, which is seldom.
+    Why is told at `accel.places.keep_off`. Where the caller is is looked up before each call
+    from Python, and said to the system when it has changed, which is seldom.
 
     Threads of other libraries are not touched. Nor is anything if the environment already says
     where OpenMP's threads are to run, or Numba's are not OpenMP's, or the system is not Linux.
@@ -79,7 +78,7 @@ def apart(dispatcher: Dispatcher) -> Dispatcher:
     dispatcher
         The same.
     """
-    if not PLACING & os.environ.keys() and hasattr(os, "sched_setaffinity"):
+    if not PLACING & os.environ.keys() and places.core() != places.UNKNOWN:
         dispatcher.__class__ = _callable_apart(type(dispatcher))
     return dispatcher
 
@@ -87,35 +86,29 @@ def apart(dispatcher: Dispatcher) -> Dispatcher:
 @functools.cache
 def _callable_apart(kind: type[Dispatcher]) -> type[Dispatcher]:
     """Return a class of dispatchers that look where they are called, and else are as `kind`."""
-    core, call = kept(_core, signatures=[()]), kind.__call__
+    call = kind.__call__
 
     class Apart(kind):
         def __call__(self, *arguments):
-            if core() != _here.core:
-                _here.arrive(core())
+            if places.core() != _here.core:
+                _here.arrive()
             return call(self, *arguments)
 
     return Apart
 
 
-_getcpu = types.ExternalFunction("sched_getcpu", types.intc())
-_gettid = types.ExternalFunction("gettid", types.intc())
+class _Here(threading.local):
+    """Where a thread was when it last called a parallel kernel. Each has workers of its own."""
+
+    core = places.UNKNOWN
+
+    def arrive(self) -> None:
+        """Note where this thread is, and keep its workers elsewhere."""
+        self.core = places.core()
+        places.keep_off(self.core, _workers())
 
 
-def _core():
-    """Return the core that this thread is on."""
-    return _getcpu()
-
-
-def _name_threads(numbers):
-    """Have each thread write the system's number of itself."""
-    for i in numba.prange(numbers.size):
-        numbers[i] = _gettid()
-
-
-@functools.cache
-def _naming() -> Dispatcher:
-    return kept(_name_threads, parallel=True)
+_here = _Here()
 
 
 def _workers() -> set[int]:
@@ -127,22 +120,15 @@ def _workers() -> set[int]:
     return set(numbers.tolist()) - {threading.get_native_id()}
 
 
-class _Here(threading.local):
-    """Where a thread was when it last called a parallel kernel. Each has workers of its own."""
-
-    core = -1
-
-    def arrive(self, core: int) -> None:
-        """Keep the workers of this thread off the core to which it has come."""
-        self.core = core
-        cores = os.sched_getaffinity(0) - {core}
-        if not cores:
-            return  # one core for all: nowhere to go
-        for worker in _workers():
-            try:
-                os.sched_setaffinity(worker, cores)
-            except OSError:  # it has ended, or the system allows no such thing
-                return
+@functools.cache
+def _naming() -> Dispatcher:
+    return kept(_name_threads, parallel=True)
 
 
-_here = _Here()
+def _name_threads(numbers):
+    """Have each thread write the system's number of itself."""
+    for i in numba.prange(numbers.size):
+        numbers[i] = _gettid()
+
+
+_gettid = types.ExternalFunction("gettid", types.intc())

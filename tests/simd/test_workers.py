@@ -20,7 +20,7 @@ assert os.environ.get("GOMP_SPINCOUNT") == {left!r}
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"), [({}, "GOMP_SPINCOUNT = '30000'"), ({"GOMP_SPINCOUNT": "77"}, None)]
+    ("setting", "said"), [({}, "GOMP_SPINCOUNT = '3000'"), ({"GOMP_SPINCOUNT": "77"}, None)]
 )
 def test_threads_of_parallel_kernels_spin_briefly_and_nobody_elses(setting, said):
     """GNU's OpenMP says on request what it has read when it was loaded."""
@@ -36,7 +36,7 @@ def test_threads_of_parallel_kernels_spin_briefly_and_nobody_elses(setting, said
     )
     if "GOMP" not in done.stderr and said:
         pytest.skip("Numba's OpenMP is not GNU's here")
-    assert said in done.stderr if said else "'30000'" not in done.stderr
+    assert said in done.stderr if said else "'3000'" not in done.stderr
 
 
 # Where they are
@@ -70,68 +70,25 @@ def test_workers_are_other_threads_of_this_process():
     assert workers._workers() <= threads - {workers.threading.get_native_id()}
 
 
-class System:
-    """Cores, and where threads may run."""
-
-    def __init__(self, cores, refusing=()):
-        self.cores, self.refusing, self.placed = set(cores), refusing, {}
-
-    def sched_getaffinity(self, thread):
-        assert thread == 0  # the caller's own
-        return set(self.cores)
-
-    def sched_setaffinity(self, thread, cores):
-        if thread in self.refusing:
-            raise ProcessLookupError(thread)
-        assert cores, "a thread must be somewhere"
-        self.placed[thread] = cores
-
-
-@pytest.fixture
-def system(monkeypatch):
-    """Have the module see three cores and the workers 7 and 8."""
-    system = System({0, 1, 2})
-    monkeypatch.setattr(workers, "os", system)
-    monkeypatch.setattr(workers, "_workers", lambda: [7, 8])
-    return system
-
-
-def test_workers_may_be_wherever_their_caller_may_but_where_it_is(system):
-    workers._Here().arrive(1)
-    assert system.placed == {7: {0, 2}, 8: {0, 2}}
-
-
-def test_where_there_is_one_core_workers_stay(system):
-    system.cores = {0}
-    workers._Here().arrive(0)
-    assert system.placed == {}
-
-
-def test_a_worker_that_has_ended_is_no_error(system):
-    system.refusing = (7,)
-    here = workers._Here()
-    here.arrive(2)
-    assert here.core == 2
-
-
-def test_the_system_is_asked_only_after_a_move(monkeypatch):
+def test_workers_are_placed_only_after_a_move(monkeypatch):
     """Calls from where the last one came from, and one from elsewhere."""
-    moves, core = [], [4]
-    here = type("Here", (), {"core": -1})()
-
-    def arrive(now):
-        moves.append(now)
-        here.core = now
-
-    here.arrive = arrive
-    monkeypatch.setattr(workers, "_here", here)
-    monkeypatch.setattr(workers, "kept", lambda function, **options: lambda: core[0])
-    kind = workers._callable_apart.__wrapped__(type("Kind", (), {"__call__": lambda self: "called"}))
-    function = kind()
+    core, placed = [4], []
+    monkeypatch.setattr(workers, "_here", workers._Here())
+    monkeypatch.setattr(workers, "_workers", lambda: {7})
+    monkeypatch.setattr(workers.places, "core", lambda: core[0])
+    monkeypatch.setattr(workers.places, "keep_off", lambda *given: placed.append(given))
+    function = workers._callable_apart.__wrapped__(Answering)()
     assert [function(), function()] == ["called", "called"]
     core[0] = 5
     function()
-    assert moves == [4, 5]
+    assert placed == [(4, {7}), (5, {7})]
+
+
+class Answering:
+    """What is like a dispatcher here."""
+
+    def __call__(self):
+        return "called"
 
 
 @pytest.mark.parametrize("setting", sorted(workers.PLACING))
