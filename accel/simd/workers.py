@@ -60,7 +60,7 @@ def spin_briefly() -> None:
 
 
 def apart(dispatcher: Dispatcher) -> Dispatcher:
-    """Have a compiled function keep the threads it wakes off its caller's core.
+    """``apart(dispatcher)``: keep the threads that a compiled function wakes off its caller's core.
 
     Why is told at `accel.places.keep_off`. Where the caller is is looked up before each call
     from Python, and said to the system when it has changed, which is seldom.
