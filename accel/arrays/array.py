@@ -285,7 +285,8 @@ def _ufunc(policy, ufunc, method: str, inputs: tuple, keywords: dict):
             named["out"] = to
         answer = getattr(ufunc, method)(*own, **named)
         count(policy, ufunc, method, left)
-        if left is SHORT and method == "reduce" and len(short_reductions) < MOST_REMEMBERED:
+        found_short = left is SHORT and policy.name == "auto" and not left_alone
+        if found_short and method == "reduce" and len(short_reductions) < MOST_REMEMBERED:
             short_reductions.add(_reduction(ufunc, method, own, keywords))
     if type(answer) is tuple and len(outs) > 1:
         return tuple([_given_back(x, to, out) for x in answer])

@@ -14,9 +14,10 @@ from hypothesis.extra import numpy as arrays_of
 import accel
 from accel.backend import dispatch
 
+# Not arctan2: NumPy rounds it by one or another loop, as its operands happen to lie in memory.
 UFUNCS = [
     np.add, np.subtract, np.multiply, np.true_divide, np.maximum, np.minimum, np.less, np.equal,
-    np.hypot, np.arctan2, np.sqrt, np.tanh, np.exp, np.negative, np.absolute, np.square,
+    np.hypot, np.sqrt, np.tanh, np.exp, np.negative, np.absolute, np.square,
     np.logical_and, np.isfinite, np.floor_divide, np.power,
 ]  # fmt: skip
 DTYPES = ["float32", "float64", "int32", "int64", "uint8", "bool", "complex64"]
@@ -93,7 +94,7 @@ def test_ufuncs_give_what_numpy_gives(in_parts, data):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(data=st.data())
 def test_ufuncs_write_where_they_are_told_to(in_parts, data):
-    ufunc = data.draw(st.sampled_from([np.add, np.multiply, np.maximum, np.arctan2]))
+    ufunc = data.draw(st.sampled_from([np.add, np.multiply, np.maximum, np.hypot]))
     a, b = data.draw(operands(2))
     if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
         return

@@ -196,6 +196,19 @@ def test_six_axes_that_are_no_windows_are_a_product(numbers):
     assert_close(got, exact(whole, x, f), 36, scale=40)
 
 
+def test_what_numpy_alone_was_asked_for_is_not_remembered_as_short(numbers):
+    """A policy that leaves all to NumPy says nothing about what the others would do."""
+
+    def whole(x):
+        return x.reshape(2, 8, 16, 2, 20, 2).max(axis=(3, 5))
+
+    x = numbers(2, 8, 32, 40)
+    with accel.use("numpy"):
+        whole(accel.asarray(x))
+    _, operations, _ = asked(whole, x, policy="auto")
+    assert operations == ["max_pool2d"]
+
+
 @pytest.mark.parametrize("size", [2, 3])
 def test_a_maximum_over_split_axes_is_pooling(size, numbers):
     def whole(x):
