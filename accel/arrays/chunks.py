@@ -4,8 +4,8 @@ NumPy's loops let go of the interpreter while they run, so that two threads can 
 them at once. What is asked for here is always such a loop, over one part of the arrays each.
 
 Threads are begun when they are first needed, wait asleep, and end with the process. They are
-kept off the core of whoever calls, see `accel.places`. The caller works too, on what nobody has begun; so a call ends even where all threads are busy with
-the parts of another one, or are gone.
+kept off the core of whoever calls: see `accel.places`. The caller works too, on what nobody has
+begun; so a call ends even where all threads are busy with the parts of another one, or are gone.
 """
 
 from __future__ import annotations

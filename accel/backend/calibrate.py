@@ -27,7 +27,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from accel import kernels
@@ -105,12 +105,15 @@ class Outcome:
         Time the step took, and the part of it that first calls took.
     failures : dict
         Backend to what it failed with.
+    sizes : dict
+        Amount of work to the working set that it is of, of `WORKING_SETS`.
     """
 
     curves: dict[str, Curve]
     elapsed_ns: int
     first_ns: int
     failures: dict[str, str]
+    sizes: dict[float, int] = field(default_factory=dict)
 
 
 def calibrated_operations() -> list[str]:
@@ -255,19 +258,22 @@ def calibrate(
     runners = members()
     asked = frozenset(each.name for each in runners)
     lacking = [step for step in wanted if missing(step, profile)]
+    sizes: dict[Step, dict[float, int]] = {}
     try:
         for done, step in enumerate(lacking):
             begins(step, done)
             outcome = measured(step, runners, clock=clock)
             profile = profile.having(step.key, outcome.curves, Source(kernels_digest(), asked))
             profiles.save(profile)
+            sizes[step] = outcome.sizes
             ended(step, outcome)
         for done, step in enumerate(lacking):
             first = profile.curves[step.key]
             works = doubtful(first)
-            if works:
+            doubted = [size for work, size in sizes[step].items() if work in works]
+            if doubted:
                 again(step, done)
-                outcome = measured(step, runners, works=works, clock=clock)
+                outcome = measured(step, runners, sizes=doubted, clock=clock)
                 curves = {name: _least(curve, outcome.curves.get(name))
                           for name, curve in first.items()}  # fmt: skip
                 profile = profile.having(step.key, curves, profile.sources[step.key])
@@ -303,12 +309,21 @@ def measured(
     step: Step,
     runners: Sequence[ComputeBackend],
     *,
-    works: frozenset[float] | None = None,
+    sizes: Sequence[int] | None = None,
     effort: race.Effort = EFFORT,
     timed: Callable[..., race.Result] = race.run,
     clock: Clock = perf_counter_ns,
 ) -> Outcome:
-    """Return the curve of each backend that can run an operation, at these amounts of work.
+    """Return the curve of each backend that can run an operation.
+
+    Parameters
+    ----------
+    step : Step
+    runners : sequence of ComputeBackend
+    sizes : sequence of int, optional
+        Working sets in bytes, rising; `WORKING_SETS` by default.
+    effort, timed, clock : optional
+        As for `accel.backend.race.run`, which `timed` is by default.
 
     Raises
     ------
@@ -317,17 +332,17 @@ def measured(
     """
     op, began = registry.operation(step.operation), clock()
     points: dict[str, dict[float, float]] = {}
+    size_of: dict[float, int] = {}
     first_ns, failures, largest, behind = 0, {}, 0.0, Counter()
     with sample.garbage_collector_off():
-        for size in WORKING_SETS:
+        for size in WORKING_SETS if sizes is None else sizes:
             arguments = op.inputs(**{**op.sizes(size), "dtype": step.dtype})
             call = Call(step.operation, step.dtype, arguments)
             work = float(op.work(*arguments))
             if work <= largest:
                 continue  # the operation has no size between the one before and this
             largest = work
-            if works is not None and work not in works:
-                continue
+            size_of[work] = size
             running = [
                 each for each in runners if each.name not in failures and behind[each.name] < 2
             ]
@@ -352,7 +367,7 @@ def measured(
     if not curves:
         why = "; ".join(f"{name}: {error}" for name, error in failures.items())
         raise CalibrationError(f"no backend can run {step} ({why or 'none takes such calls'})")
-    return Outcome(curves, clock() - began, first_ns, failures)
+    return Outcome(curves, clock() - began, first_ns, failures, size_of)
 
 
 def crossovers(curves: Mapping[str, Curve], per_decade: int = 20) -> list[tuple[float, str]]:

@@ -61,7 +61,7 @@ class Screen:
 
     def again(self, step: Step, done: int) -> None:
         """Say what is timed a second time, after `done` steps of as many."""
-        self._say(f"once more {step}", done, "seconds left")
+        self._say(f"once more {step}", done, "")
 
     def _say(self, doing: str, done: int, left: str) -> None:
         if not self._console.is_terminal:
