@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-#: In NumPy's order.
+#: In the order of NumPy's bits.
 _MESSAGES = {
     "divide by zero": "divide",
     "overflow": "over",
@@ -55,15 +55,35 @@ def told_once(name: str) -> Iterator[None]:
     FloatingPointError
         If ``np.errstate`` asks for it.
     """
-    states, call = np.geterr(), np.geterrcall()
+    states = np.geterr()
     met: dict[str, int] = {}  # message -> bits of all errors of the part that met it last
     silent = {kind: "ignore" if state == "ignore" else "call" for kind, state in states.items()}
     with np.errstate(**silent, call=met.__setitem__):
         yield
-    bits = functools.reduce(operator.or_, met.values(), 0)
-    for message, kind in _MESSAGES.items():
-        if message in met:
-            _tell(states[kind], call, f"{message} encountered in {name}", message, bits)
+    tell(name, functools.reduce(operator.or_, met.values(), 0))
+
+
+def tell(name: str, met: int) -> None:
+    """Tell of errors that parts of a call met, as NumPy tells of its own.
+
+    Parameters
+    ----------
+    name : str
+        Of the ufunc, for the message.
+    met : int
+        NumPy's bits of them.
+
+    Raises
+    ------
+    FloatingPointError
+        If ``np.errstate`` asks for it.
+    """
+    if not met:
+        return
+    states, call = np.geterr(), np.geterrcall()
+    for place, (message, kind) in enumerate(_MESSAGES.items()):
+        if met & 1 << place:
+            _tell(states[kind], call, f"{message} encountered in {name}", message, met)
 
 
 def _tell(state: str, call, text: str, message: str, flags: int) -> None:

@@ -1,8 +1,10 @@
 """NumPy's loops over elements: in parts on all cores, into memory that is at hand.
 
-A ufunc applied to parts of its arrays gives the parts of its result. How long a loop takes per
-element differs by a factor of a thousand from one function and element type to another, so it
-is measured: on a few thousand elements, once, when a function first meets an element type.
+A ufunc applied to parts of its arrays gives the parts of its result. Most run on the threads of
+parallel kernels, by `inner_loops`; what those cannot take goes to the threads of `chunks`, which
+take longer to wake. How long a loop takes per element differs by a factor of a thousand from
+one function and element type to another, so it is measured: on a few thousand elements, once,
+when a function first meets an element type.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from accel.arrays import chunks
-from accel.arrays.errors import told_once
+from accel.arrays.errors import tell, told_once
+from accel.arrays.inner_loops import KINDS, inner_loop
 from accel.arrays.leaving import LONG, ND, NUMBERS, SHORT, Left, long_from
 from accel.arrays.memory import LEAST_BYTES, store
 from accel.backend.dispatch import Policy
@@ -25,6 +28,9 @@ from accel.backend.dispatch import Policy
 #: Time of a loop on one core from which a second one is woken, in ns. To wake a thread, and to
 #: wait for it, takes tens of microseconds, on a busy machine a hundred and more.
 WORTH_SHARING_NS = 200_000
+
+#: The same for a loop that the threads of parallel kernels can run, which mostly are awake.
+WORTH_WAKING_NS = 50_000
 
 #: Time of a part that is still worth a call of its own, and most parts for each thread. With
 #: several parts each, a thread that the system keeps waiting leaves most of its own to others.
@@ -35,9 +41,6 @@ SAMPLE = 16_384
 
 #: Elements that parts are multiples of, where they can be: whole cache lines and pages.
 GRAIN = 4096
-
-#: Kinds of elements whose loops run without the interpreter: bool, integers, floats, complex.
-KINDS = "biufc"
 
 #: Backends under whose name these loops run. To others, NumPy's loops are not theirs.
 LOOPING = frozenset({"auto", "numba", "numba-threads"})
@@ -129,20 +132,25 @@ def loop(
     if reason:
         return Left(reason)
     where = keywords.get("where", True)
-    operands = [*inputs, where]
+    inner = inner_loop(ufunc, inputs) if where is True else None
+    taken = inner.taken(inputs, out) if inner is not None else None
+    if taken is None:
+        inner = None
+    operands = [*(taken or inputs), where]
     arrays = [x for x in operands if type(x) is ND]
     shape = _shape(arrays, out)
     if not shape:
         return SHORT  # NumPy will refuse it, or return a number
     size = math.prod(shape)
     ns = size * rate(ufunc, inputs)
-    threads = chunks.cores(policy.name) if ns >= WORTH_SHARING_NS else 1
+    least_ns = WORTH_SHARING_NS if inner is None else WORTH_WAKING_NS
+    threads = chunks.cores(policy.name) if ns >= least_ns else 1
     if out is not None:
         result = out[0]
         shown_twice = 0 in result.strides  # a broadcast array, which parts would share
         if threads == 1 or shown_twice or any(in_the_way(result, x) for x in arrays):
             return SHORT
-        _apply(ufunc, operands, result, threads, ns)
+        _apply(ufunc, inner, operands, result, threads, ns)
         return result
     dtype = _result_dtype(ufunc, inputs)
     nbytes = size * dtype.itemsize
@@ -153,7 +161,7 @@ def loop(
         shape = tuple([shape[axis] for axis in order])
         operands = [_reordered(x, order) for x in operands]
     result = room(shape, dtype, nbytes)
-    _apply(ufunc, operands, result, threads, ns)
+    _apply(ufunc, inner, operands, result, threads, ns)
     return result if order is None else result.transpose(np.argsort(order))
 
 
@@ -210,7 +218,7 @@ def rate(ufunc: np.ufunc, inputs: Sequence) -> float:
         sample = [np.resize(x.flat[:SAMPLE], SAMPLE) if type(x) is ND else x for x in inputs]
         with np.errstate(all="ignore"):
             known = _rates[key] = timed(lambda: ufunc(*sample), SAMPLE)
-        shared = int(WORTH_SHARING_NS / known)
+        shared = int((WORTH_WAKING_NS if inner_loop(ufunc, inputs) else WORTH_SHARING_NS) / known)
         fresh = min(shared, LEAST_BYTES // np.dtype("float32").itemsize)
         for place, least in ((ufunc, fresh), ((ufunc, "out"), shared)):
             long_from[place] = min(long_from.get(place, least), least)
@@ -296,13 +304,16 @@ def in_the_way(out: ND, x: ND) -> bool:
     return not (same and out.__array_interface__["data"] == x.__array_interface__["data"])
 
 
-def _apply(ufunc, operands: Sequence, result: ND, threads: int, ns: float) -> None:
-    """Run a ufunc over the parts of its operands."""
+def _apply(ufunc, inner, operands: Sequence, result: ND, threads: int, ns: float) -> None:
+    """Run a ufunc over the parts of its operands, by its inner loop if that is known."""
     if not to_be_run(ufunc.__name__, result, threads, ns):
         return
     *inputs, where = operands
     if threads == 1:
         ufunc(*inputs, out=result, where=where)
+        return
+    if inner is not None:
+        tell(ufunc.__name__, inner.run([*inputs, result], threads))
         return
     parts = parts_for(threads, ns)
     (*inputs, where, result), cuts = in_parts([*inputs, where, result], parts)

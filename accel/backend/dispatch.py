@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import os
 import threading
 import warnings
 from collections import Counter
@@ -263,6 +264,17 @@ _POLICIES: dict[str, Policy] = {}
 def _shared(name: str) -> Policy:
     """Return the policy of one backend, or of all that compete; all contexts share it."""
     return _POLICIES.setdefault(name, Policy(name))
+
+
+def _forked() -> None:
+    """Choose anew in a forked process, where backends may be gone and locks held by nobody."""
+    for each in _POLICIES.values():
+        each._lock = threading.Lock()
+        each.forget_plans()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 _policy: contextvars.ContextVar[Policy] = contextvars.ContextVar(

@@ -16,6 +16,7 @@ import numpy as np
 
 from accel.backend.base import BackendError, Call, ComputeBackend
 from accel.kernels import registry
+from accel.simd.workers import left_behind
 
 
 class LadderBackend(ComputeBackend):
@@ -125,6 +126,10 @@ class NumbaThreadsBackend(LadderBackend):
 
     name = "numba-threads"
 
+    def available(self) -> str | None:
+        """Return None, or that this process has lost its threads."""
+        return left_behind()
+
     def run(self, call: Call) -> None:
         """Call the step."""
         self.kernel(call.operation, call.dtype)(*call.arguments)
@@ -143,12 +148,12 @@ class NumbaThreadsBackend(LadderBackend):
 
 @functools.cache
 def _guarded(threaded: Callable, alone: registry.Kernel | None) -> Callable[..., None]:
-    if _threads_may_meet():
+    if threads_may_meet():
         return threaded
     return _one_at_a_time(threaded, alone.function if alone else None)
 
 
-def _threads_may_meet() -> bool:
+def threads_may_meet() -> bool:
     """Tell whether two threads may call kernels for all cores at once.
 
     Numba's own layer, "workqueue", ends the process then. Which one there is is known once

@@ -68,6 +68,8 @@ def apart(dispatcher: Dispatcher) -> Dispatcher:
     Threads of other libraries are not touched. Nor is anything if the environment already says
     where OpenMP's threads are to run, or Numba's are not OpenMP's, or the system is not Linux.
 
+    Calls in a process whose threads were `left_behind` raise a RuntimeError.
+
     Parameters
     ----------
     dispatcher : numba dispatcher
@@ -101,14 +103,56 @@ class _Here(threading.local):
     """Where a thread was when it last called a parallel kernel. Each has workers of its own."""
 
     core = places.UNKNOWN
+    workers: frozenset[int] = frozenset()
 
     def arrive(self) -> None:
         """Note where this thread is, and keep its workers elsewhere."""
+        reason = left_behind()
+        if reason:
+            raise RuntimeError(f"a kernel for all cores was called, but {reason}")
+        if not self._they_are_there():
+            self.workers = frozenset(_workers())
         self.core = places.core()
-        places.keep_off(self.core, _workers())
+        places.keep_off(self.core, self.workers)
+
+    def _they_are_there(self) -> bool:
+        """Tell whether the known workers are all there are: to ask them is to wake them."""
+        known = [f"/proc/self/task/{worker}" for worker in self.workers]
+        return len(known) == numba.get_num_threads() - 1 and all(map(os.path.exists, known))
 
 
 _here = _Here()
+
+_left_behind = False
+
+
+def left_behind() -> str | None:
+    """``left_behind()``: why parallel kernels cannot run in this process, or None if they can.
+
+    A forked process has none of its parent's threads, and GNU's OpenMP ends a process that asks
+    for them. So nobody may ask.
+    """
+    if not _left_behind:
+        return None
+    return (
+        "this process was forked from one that had run such kernels, and OpenMP's threads do not "
+        "survive that; begin processes by the method 'spawn' or 'forkserver', or name a backend "
+        "of one core"
+    )
+
+
+def _forked() -> None:
+    """Note in a forked process that the threads are gone, if there were any."""
+    global _here, _left_behind  # noqa: PLW0603
+    try:
+        _left_behind = numba.threading_layer() == "omp"
+    except ValueError:  # none had begun
+        return
+    _here = _Here()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _workers() -> set[int]:

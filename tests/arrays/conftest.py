@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from accel.arrays import array, chunks, functions, loops, reductions
+from accel.arrays import array, chunks, functions, inner_loops, loops, reductions
 
 
 @pytest.fixture
@@ -15,6 +15,8 @@ def in_parts(monkeypatch):
     monkeypatch.setattr(loops, "LONG", 0)
     monkeypatch.setattr(loops, "LEAST_BYTES", 1)
     monkeypatch.setattr(loops, "GRAIN", 1)
+    monkeypatch.setattr(inner_loops, "GRAIN", 1)
+    monkeypatch.setattr(loops, "WORTH_WAKING_NS", 0)
     for module in (functions, loops, reductions):
         monkeypatch.setattr(module, "WORTH_SHARING_NS", 0)
     monkeypatch.setattr(array, "short_reductions", set())

@@ -21,6 +21,7 @@ from accel.arrays import (
     chunks,
     contractions,
     functions,
+    inner_loops,
     loops,
     moves,
     products,
@@ -79,7 +80,8 @@ def pytest_configure(config):
         array.long_from = loops.long_from = {}
         array.MOST_REMEMBERED, reductions.LEAST_ROWS, functions.LEAST_ELEMENTS = 0, 1, 1
         reductions.LEAST_ELEMENTS = dict.fromkeys(reductions.LEAST_ELEMENTS, 1)
-        loops.LEAST_BYTES, loops.GRAIN = 1, 1
+        loops.LEAST_BYTES, loops.GRAIN, inner_loops.GRAIN = 1, 1, 1
+        loops.WORTH_WAKING_NS = 0
         products.LEAST_FLOPS = contractions.LEAST_FLOPS = moves.LEAST_BYTES = 1
         for module in (functions, loops, reductions):
             module.WORTH_SHARING_NS = 0

@@ -255,7 +255,7 @@ def test_under_python_loops_of_the_interpreter_compute(numbers):
 
 
 def test_under_python_long_loops_are_said_to_be_numpys(numbers):
-    _, operations, fallbacks = asked(lambda x: x + 1, numbers(10_000), policy="python")
+    _, operations, fallbacks = asked(lambda x: x + 1, numbers(1 << 20), policy="python")
     assert operations == [] and fallbacks == {("add", "python has no kernel of it"): 1}
 
 

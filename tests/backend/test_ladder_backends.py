@@ -81,7 +81,7 @@ def test_without_threads_to_be_had_numba_threads_says_so(monkeypatch):
 
     monkeypatch.setattr(numba, "get_num_threads", get_num_threads)
     with pytest.raises(BackendError, match="cannot begin its threads .*pip install tbb"):
-        ladder_backends._threads_may_meet()
+        ladder_backends.threads_may_meet()
 
 
 @pytest.mark.parametrize(("layer", "may"), [("omp", True), ("tbb", True), ("workqueue", False)])
@@ -89,7 +89,7 @@ def test_only_numbas_own_layer_is_guarded(monkeypatch, layer, may):
     import numba
 
     monkeypatch.setattr(numba, "threading_layer", lambda: layer)
-    assert ladder_backends._threads_may_meet() is may
+    assert ladder_backends.threads_may_meet() is may
 
 
 def test_while_one_thread_has_all_cores_another_takes_one():
