@@ -95,9 +95,10 @@ class Array(np.ndarray):
         """Compute a ufunc, or have NumPy compute it.
 
         Short calls of two operands go straight to NumPy. What stands before that is paid by
-        each of them, so it asks no function that could be asked later.
+        each of them, so it calls nothing that it could do itself.
         """
-        if not keywords and len(inputs) == 2 and method == "__call__" and ufunc not in _UFUNCS:
+        out = keywords.get("out")
+        if len(inputs) == 2 and method == "__call__" and len(keywords) == (out is not None):
             a, b = inputs
             kind = type(a)
             if kind is Array:
@@ -111,10 +112,19 @@ class Array(np.ndarray):
                 b = b.view(ND)
             else:
                 other = b.size if kind is ND else 0 if kind in NUMBERS else math.inf
-            least = long_from.get(ufunc, LONG)
-            if size < least and other < least:
-                result = ufunc(a, b)
-                return result.view(Array) if type(result) is ND else wrapped(result, Array)
+            if ufunc in _UFUNCS and dispatch.policy().name not in _SHORT:
+                size = math.inf
+            if out is None:
+                least = long_from.get(ufunc, LONG)
+                if size < least and other < least:
+                    result = ufunc(a, b)
+                    return result.view(Array) if type(result) is ND else wrapped(result, Array)
+            else:
+                least = long_from.get((ufunc, "out"), LONG)
+                y = out[0] if type(out) is tuple else None
+                if size < least and other < least and type(y) in _PLAIN and y.size < least:
+                    ufunc(a, b, out=y.view(ND))
+                    return y
         elif method != "at":
             result = _if_short(ufunc, method, inputs, keywords)
             if result is not SHORT:
@@ -181,6 +191,10 @@ class Array(np.ndarray):
             to = plain(out, Array)
             answer = getattr(ND, method)(self.view(ND), out=to, **keywords)
         return wrapped(answer, Array) if out is None else out
+
+
+#: Classes of arrays that say nothing about who computes.
+_PLAIN = frozenset({Array, ND})
 
 
 def asarray(x, dtype=None, *, copy: bool | None = None) -> Array:

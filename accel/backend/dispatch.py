@@ -282,9 +282,8 @@ _policy: contextvars.ContextVar[Policy] = contextvars.ContextVar(
 )
 
 
-def policy() -> Policy:
-    """Return the policy of this context."""
-    return _policy.get()
+#: ``policy()`` returns the policy of this context. Every call asks, so nothing stands between.
+policy: Callable[[], Policy] = _policy.get
 
 
 def adopt(profile: profiles.Profile | None = None) -> None:
