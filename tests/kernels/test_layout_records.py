@@ -112,9 +112,9 @@ def test_records_cut_into_parts_are_moved_the_same(parts):
     x = numbers((1003, 5), "float32")
     out, back = np.zeros((5, 1003), "f4"), np.zeros((1003, 5), "f4")
     for streams in (False, True):
-        ranges.take_apart_everywhere(records.ONE_EACH[:5], x, out, parts, streams)
+        ranges.take_apart_everywhere(ranges.ONE_EACH[:5], x, out, parts, streams)
         np.testing.assert_array_equal(out, x.T)
-        ranges.put_together_everywhere(records.ONE_EACH[:5], out, back, parts, streams)
+        ranges.put_together_everywhere(ranges.ONE_EACH[:5], out, back, parts, streams)
         np.testing.assert_array_equal(back, x)
         out[...] = back[...] = 0
 

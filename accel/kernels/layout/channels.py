@@ -19,6 +19,7 @@ import numpy as np
 
 from accel.kernels.inputs import blank
 from accel.kernels.layout.cores import ALONE_BYTES, bands, everywhere
+from accel.kernels.layout.fields_ranges import NETWORK_BYTES, apart, together
 from accel.kernels.layout.moves import by_blocks, by_buffer, by_element
 from accel.kernels.layout.registers import STREAM_FROM, one_of_many, room
 from accel.kernels.layout.values import TYPES, numbers
@@ -127,6 +128,26 @@ for _name, _inputs, _oracle in (
             awkward=AWKWARD,
         )
     )
+
+
+def _by_networks(way, x, out, cores: bool = False) -> bool:
+    """Turn images around as `apart` or `together` does, if they are worth it, and tell.
+
+    There is a network for all of them or for none: all have as many channels.
+    """
+    batch = x.shape[0]
+    if batch == 0 or x.nbytes < batch * NETWORK_BYTES:
+        return False
+    matrices, turned = _matrices(x, way is apart), _matrices(out, way is together)
+    return all(way(one, other, cores) for one, other in zip(matrices, turned, strict=True))
+
+
+def _matrices(images, last: bool):
+    """Return each image as a matrix, whose columns are the channels if they come last."""
+    batch = images.shape[0]
+    if last:
+        return images.reshape(batch, -1, images.shape[3])
+    return images.reshape(batch, images.shape[1], -1)
 
 
 def lists(x, out) -> tuple:
@@ -281,12 +302,12 @@ def nchw_to_nhwc_blocked(x, out):
     story="squares of registers, or as many registers as channels: removes single elements",
     tags=("ladder", "best"),
 )
-@jit
 def nchw_to_nhwc_vector(x, out):
     """Put channels last, each image transposed in registers, as by `transpose_vector`.
 
     Removes the moves of single elements. Two to four channels, as of a photograph, are so
-    many registers interleaved.
+    many registers interleaved; more, up to the lanes of a register, go through a network of
+    shuffles where an image has many elements.
 
     Parameters
     ----------
@@ -303,6 +324,14 @@ def nchw_to_nhwc_vector(x, out):
     ----
     As `transpose_vector`.
     """
+    batch, channels, height, width = x.shape
+    if out.shape != (batch, height, width, channels) or not _by_networks(together, x, out):
+        nchw_to_nhwc_registers(x, out)
+
+
+@jit
+def nchw_to_nhwc_registers(x, out):
+    """Put channels last by `one_of_many`."""
     batch, channels, height, width = x.shape
     if out.shape != (batch, height, width, channels):
         raise ValueError("nchw_to_nhwc: out must have the shape of x with channels last")
@@ -349,6 +378,8 @@ def nchw_to_nhwc_threads(x, out):
     batch, channels, height, width = x.shape
     if 2 * x.nbytes < ALONE_BYTES or out.shape != (batch, height, width, channels):
         nchw_to_nhwc_vector(x, out)
+        return
+    if _by_networks(together, x, out, cores=True):
         return
     pixels = height * width
     start = np.arange(batch) * (channels * pixels)
@@ -504,12 +535,12 @@ def nhwc_to_nchw_buffered(x, out):
     story="squares of registers, or as many registers as channels: removes the buffer",
     tags=("ladder", "best"),
 )
-@jit
 def nhwc_to_nchw_vector(x, out):
     """Put channels first, each image transposed in registers, as by `transpose_vector`.
 
     Removes the buffer. Two to four channels, as of a photograph, are taken from so many
-    registers.
+    registers; more, up to the lanes of a register, go through a network of shuffles where an
+    image has many elements.
 
     Parameters
     ----------
@@ -526,6 +557,14 @@ def nhwc_to_nchw_vector(x, out):
     ----
     As `transpose_vector`.
     """
+    batch, height, width, channels = x.shape
+    if out.shape != (batch, channels, height, width) or not _by_networks(apart, x, out):
+        nhwc_to_nchw_registers(x, out)
+
+
+@jit
+def nhwc_to_nchw_registers(x, out):
+    """Put channels first by `one_of_many`."""
     batch, height, width, channels = x.shape
     if out.shape != (batch, channels, height, width):
         raise ValueError("nhwc_to_nchw: out must have the shape of x with channels first")
@@ -572,6 +611,8 @@ def nhwc_to_nchw_threads(x, out):
     batch, height, width, channels = x.shape
     if 2 * x.nbytes < ALONE_BYTES or out.shape != (batch, channels, height, width):
         nhwc_to_nchw_vector(x, out)
+        return
+    if _by_networks(apart, x, out, cores=True):
         return
     pixels = height * width
     start = np.arange(batch) * (channels * pixels)

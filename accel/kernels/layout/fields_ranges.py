@@ -1,23 +1,26 @@
 """Ranges of records taken apart or put together by networks of shuffles.
 
 As many records as a register has lanes at a time; the last block moves back until it fits.
-Nothing is checked here: `accel.kernels.layout.records` checks shapes.
+`apart` and `together` choose whether and how; nothing else is checked here.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
+from numba import get_num_threads, prange
 
+from accel.kernels.layout.cores import ALONE_BYTES
 from accel.kernels.layout.fields_registers import (
     fields_apart,
     fields_apart_first,
     fields_together,
+    has_network,
     reach_of,
     tile_of,
     tile_store_streaming,
 )
 from accel.kernels.layout.moves import by_element
+from accel.kernels.layout.registers import STREAM_FROM
 from accel.simd import (
     elements_to_alignment,
     fence,
@@ -28,6 +31,16 @@ from accel.simd import (
     tile_load,
     tile_store,
 )
+
+#: A number for each field that a register may have lanes for; see `fields_registers.tile_of`.
+ONE_EACH = (1,) * 64
+
+#: Bytes from which on a matrix that is none of records is worth a network: one is compiled for
+#: each number of fields.
+NETWORK_BYTES = 1 << 16
+
+#: Parts for each core: one that is late leaves the others something to take.
+PARTS_EACH = 4
 
 #: Records that are taken apart in a room before each field of them is written past the caches.
 PANEL = 128
@@ -162,3 +175,44 @@ def take_all_apart(fields, x, out, streams):
 def put_all_together(fields, x, out, streams):
     """Put all records together; `fields` as for `tile_of`."""
     put_together(tile_of(x, fields), x, out, np.int64(0), x.shape[1], streams)
+
+
+def apart(x, out, cores: bool = False) -> bool:
+    """Take records apart by a network, on all cores if asked to and it pays, if there is one.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, fields), contiguous
+    out : ndarray, shape (fields, n), contiguous
+        Overwritten if there is one.
+    cores : bool
+
+    Returns
+    -------
+    bool
+        Whether there is a network for so many fields, and `out` is as it should be.
+    """
+    n, fields = x.shape
+    if not has_network(x, fields) or out.shape != (fields, n):
+        return False
+    streams = 2 * x.nbytes >= STREAM_FROM
+    if cores and 2 * x.nbytes >= ALONE_BYTES:
+        parts = PARTS_EACH * get_num_threads()
+        take_apart_everywhere(ONE_EACH[:fields], x, out, parts, streams)
+    else:
+        take_all_apart(ONE_EACH[:fields], x, out, streams)
+    return True
+
+
+def together(x, out, cores: bool = False) -> bool:
+    """Put records together by a network; as `apart`, with the shapes exchanged."""
+    fields, n = x.shape
+    if not has_network(x, fields) or out.shape != (n, fields):
+        return False
+    streams = 2 * x.nbytes >= STREAM_FROM
+    if cores and 2 * x.nbytes >= ALONE_BYTES:
+        parts = PARTS_EACH * get_num_threads()
+        put_together_everywhere(ONE_EACH[:fields], x, out, parts, streams)
+    else:
+        put_all_together(ONE_EACH[:fields], x, out, streams)
+    return True

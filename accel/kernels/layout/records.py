@@ -15,25 +15,15 @@ arrays of structures, structures of arrays, and what conversion between them cos
 from __future__ import annotations
 
 import numpy as np
-from numba import get_num_threads
 
 from accel.kernels.inputs import blank
 from accel.kernels.layout.cores import ALONE_BYTES, bands, everywhere
-from accel.kernels.layout.fields_ranges import (
-    put_all_together,
-    put_together_everywhere,
-    take_all_apart,
-    take_apart_everywhere,
-)
-from accel.kernels.layout.fields_registers import has_network
+from accel.kernels.layout.fields_ranges import apart, together
 from accel.kernels.layout.moves import by_blocks, by_element
 from accel.kernels.layout.registers import STREAM_FROM, by_registers
 from accel.kernels.layout.values import TYPES, numbers
 from accel.kernels.registry import Operation, register, register_operation
 from accel.simd import jit
-
-#: A number for each field that a register may have lanes for; see `fields_registers.tile_of`.
-ONE_EACH = (1,) * 64
 
 EDGES = (
     {"n": 0},
@@ -245,10 +235,7 @@ def aos_to_soa_vector(x, out):
     lanes); each line fetched once, and those of `out` not at all where it is written past the
     caches.
     """
-    n, fields = x.shape
-    if has_network(x, fields) and out.shape == (fields, n):
-        take_all_apart(ONE_EACH[:fields], x, out, 2 * x.nbytes >= STREAM_FROM)
-    else:
+    if not apart(x, out):
         aos_to_soa_registers(x, out)
 
 
@@ -293,11 +280,9 @@ def aos_to_soa_threads(x, out):
     if 2 * x.nbytes < ALONE_BYTES or out.shape != x.shape[::-1]:
         aos_to_soa_vector(x, out)
         return
-    n, fields = x.shape
-    if has_network(x, fields):
-        parts = 4 * get_num_threads()
-        take_apart_everywhere(ONE_EACH[:fields], x, out, parts, 2 * x.nbytes >= STREAM_FROM)
+    if apart(x, out, cores=True):
         return
+    n, fields = x.shape
     table = bands([0], [0], n, fields, fields, n, x.itemsize)
     streaming = 2 * x.nbytes >= STREAM_FROM
     everywhere(x.reshape(-1), fields, out.reshape(-1), n, table, 0, streaming)
@@ -427,10 +412,7 @@ def soa_to_aos_vector(x, out):
     For three fields 6 shuffles for 3 registers, for five 19 for 5, for thirteen 67 for 13 (16
     lanes); otherwise as `aos_to_soa_vector`.
     """
-    fields, n = x.shape
-    if has_network(x, fields) and out.shape == (n, fields):
-        put_all_together(ONE_EACH[:fields], x, out, 2 * x.nbytes >= STREAM_FROM)
-    else:
+    if not together(x, out):
         soa_to_aos_registers(x, out)
 
 
@@ -475,11 +457,9 @@ def soa_to_aos_threads(x, out):
     if 2 * x.nbytes < ALONE_BYTES or out.shape != x.shape[::-1]:
         soa_to_aos_vector(x, out)
         return
-    fields, n = x.shape
-    if has_network(x, fields):
-        parts = 4 * get_num_threads()
-        put_together_everywhere(ONE_EACH[:fields], x, out, parts, 2 * x.nbytes >= STREAM_FROM)
+    if together(x, out, cores=True):
         return
+    fields, n = x.shape
     table = bands([0], [0], fields, n, n, fields, x.itemsize)
     streaming = 2 * x.nbytes >= STREAM_FROM
     everywhere(x.reshape(-1), n, out.reshape(-1), fields, table, 0, streaming)

@@ -18,6 +18,7 @@ import numpy as np
 
 from accel.kernels.inputs import blank
 from accel.kernels.layout.cores import ALONE_BYTES, bands, everywhere
+from accel.kernels.layout.fields_ranges import NETWORK_BYTES, apart, together
 from accel.kernels.layout.moves import by_blocks, by_buffer, by_element
 from accel.kernels.layout.registers import STREAM_FROM, by_registers
 from accel.kernels.layout.values import TYPES, numbers
@@ -271,14 +272,15 @@ def transpose_buffered(x, out):
     story="squares of registers: removes the buffer, and lines fetched to be overwritten",
     tags=("ladder", "best"),
 )
-@jit
 def transpose_vector(x, out):
     """Transpose squares of registers, each turned around by shuffles.
 
     Removes the buffer and its trips to the cache: a square is loaded, turned and stored, a
     whole line at a time. Matrices too large for the caches are written past them. Rows about
-    a power of two apart go through two buffers, which removes their collisions. With two to four rows or columns, where no square fits,
-    the shuffles are those between so many registers.
+    a power of two apart go through two buffers, which removes their collisions. With two to
+    four rows or columns, where no square fits, the shuffles are those between so many
+    registers; with more, up to the lanes of a register, and many elements, a network of shuffles
+    as for records.
 
     Parameters
     ----------
@@ -296,6 +298,18 @@ def transpose_vector(x, out):
     16 loads, 64 shuffles and 16 stores for 256 float32 in registers of 64 bytes; each line
     fetched once, and those of `out` not at all where it is written past the caches.
     """
+    if not _by_network(x, out):
+        transpose_registers(x, out)
+
+
+def _by_network(x, out, cores: bool = False) -> bool:
+    """Transpose a slim matrix as `records` are taken apart, or put together, if that pays."""
+    return x.nbytes >= NETWORK_BYTES and (apart(x, out, cores) or together(x, out, cores))
+
+
+@jit
+def transpose_registers(x, out):
+    """Transpose by `by_registers`."""
     rows, columns = x.shape
     if out.shape != (columns, rows):
         raise ValueError("transpose: out must have the shape of x with rows and columns exchanged")
@@ -334,6 +348,8 @@ def transpose_threads(x, out):
     """
     if 2 * x.nbytes < ALONE_BYTES or out.shape != x.shape[::-1]:
         transpose_vector(x, out)
+        return
+    if _by_network(x, out, cores=True):
         return
     rows, columns = x.shape
     table = bands([0], [0], rows, columns, columns, rows, x.itemsize)
