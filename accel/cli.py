@@ -7,13 +7,15 @@ import os
 import signal
 import webbrowser
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from accel.bars import Bar
 
 app = typer.Typer(
     help="Measure kernels, and build the book from what was measured.",
@@ -58,8 +60,8 @@ def build(
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, _interrupt)
     try:
-        with BuildBar() as bar:
-            page = building.build(Path.cwd(), profile, remeasure, bar.show)
+        with Bar(err) as bar:
+            page = building.build(Path.cwd(), profile, remeasure, partial(_show, bar))
     except (building.BuildError, ValueError) as error:
         err.print("[red]The book was not built.[/red]")
         err.print(str(error), markup=False, soft_wrap=True)
@@ -76,42 +78,11 @@ def _interrupt(number, frame) -> None:
     raise KeyboardInterrupt
 
 
-class BuildBar:
-    """The progress bar of a build: what runs, how long it has run, how long it will."""
-
-    def __init__(self) -> None:
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-            console=err,
-            transient=True,  # when it is over, only the outcome stays
-        )
-        self._task = self._bar.add_task("reading the scripts", total=None, left="")
-        self._told = ""
-
-    def __enter__(self) -> BuildBar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self._bar.stop()
-
-    def show(self, state) -> None:
-        """Show a `accel.build.Progress`; without a terminal, a line for each experiment."""
-        if state.running != self._told and not err.is_terminal:
-            err.print(f"measuring {state.running}" if state.running else "building pages")
-            self._told = state.running
-        left = max(0.0, state.total_s - state.done_s)
-        self._bar.update(
-            self._task,
-            description=f"measuring {state.running}" if state.running else "building pages",
-            total=state.total_s,
-            completed=state.done_s,
-            left=f"about {int(left) // 60}:{int(left) % 60:02d} left",
-        )
+def _show(bar: Bar, state) -> None:
+    """Show a `accel.build.Progress`: what runs, how long it has run, how long it will."""
+    pages = "building pages" if state.done_s else "reading the scripts"
+    doing = f"measuring {state.running}" if state.running else pages
+    bar.show(doing, state.done_s, state.total_s, state.total_s - state.done_s)
 
 
 @app.command()

@@ -15,21 +15,22 @@ PACKAGE = ROOT / "accel"
 MAY_IMPORT = {
     "accel": {"arrays", "backend", "ops"},
     "agreement": set(),
+    "bars": set(),
     "places": set(),
     "simd": {"places"},
     "kernels": {"agreement", "simd"},
     "timing": {"agreement", "simd"},
     "ops": {"backend", "kernels"},
     "arrays": {"backend", "kernels", "ops", "places", "simd"},
-    "bench": {"agreement", "findings", "kernels", "timing"},
-    "backend": {"kernels", "simd", "timing"},
+    "bench": {"agreement", "bars", "findings", "kernels", "timing"},
+    "backend": {"bars", "kernels", "simd", "timing"},
     "competition": {"kernels", "timing"},
     "course": {"competition", "kernels", "timing"},
     "findings": {"timing"},
     "figures": {"bench", "findings", "kernels", "timing"},
     "build": {"figures", "kernels", "timing"},
     "cli": {
-        "arrays", "backend", "bench", "build", "competition", "course", "figures", "findings", "kernels", "timing",
+        "arrays", "backend", "bars", "bench", "build", "competition", "course", "figures", "findings", "kernels", "timing",
     },
 }
 

@@ -252,13 +252,13 @@ def test_an_interrupt_is_status_130_and_says_that_the_site_is_as_it_was(accel, f
 
 
 def test_the_bar_shows_what_runs_and_how_long_it_will():
-    with cli.BuildBar() as bar:
+    with cli.Bar(cli.err) as bar:
         state = building.Progress({"first.a": 60, "first.b": 35.4})
-        bar.show(state)
+        cli._show(bar, state)
         (task,) = bar._bar.tasks
-        assert (task.description, task.fields["left"]) == ("building pages", "about 2:00 left")
+        assert (task.description, task.fields["left"]) == ("reading the scripts", "about 2:00 left")
         state.take({"event": "progress", "experiment": "first.a", "budget_s": 60, "done": 0.5})
-        bar.show(state)
+        cli._show(bar, state)
         assert (task.description, task.fields["left"]) == ("measuring first.a", "about 1:30 left")
         assert task.completed == 30
 

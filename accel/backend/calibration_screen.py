@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from accel.backend import calibrate, profile
 from accel.backend.calibrate import Outcome, Step
 from accel.backend.profile import Profile
+from accel.bars import Bar
 from accel.kernels import registry, work
 from accel.timing.machine import counted
 
@@ -22,10 +22,8 @@ _BYTES = (registry.bytes_of, work.rows)
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
-class Screen:
-    """What is measured now, how far everything has come, and how long it will take.
-
-    Without a terminal, a line for each step that begins.
+class Screen(Bar):
+    """What is measured now, and how long the rest will take.
 
     Parameters
     ----------
@@ -37,56 +35,36 @@ class Screen:
     """
 
     def __init__(self, console: Console, steps: int, clock: Callable[[], float] = time.monotonic):
-        self._console, self._steps, self._clock, self._begun = console, steps, clock, clock()
-        self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30), TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
-            console=console, transient=True,
-        )  # fmt: skip
-        self._task = self._bar.add_task("", total=steps, left="")
+        super().__init__(console)
+        self._steps, self._clock, self._begun = steps, clock, clock()
         self.first_ns = self.elapsed_ns = 0
-
-    def __enter__(self) -> Screen:
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *error) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
 
     def begins(self, step: Step, done: int) -> None:
         """Say what is measured now, after `done` steps."""
-        self._say(f"measuring {step}", done, self.left(done))
+        self.show(f"measuring {step}", done, self._steps, self.left_s(done))
 
     def again(self, step: Step, done: int) -> None:
         """Say what is timed a second time, after `done` steps of as many."""
-        self._say(f"once more {step}", done, "")
-
-    def _say(self, doing: str, done: int, left: str) -> None:
-        if not self._console.is_terminal:
-            self._console.print(doing, markup=False)
-        self._bar.update(self._task, description=doing, completed=done, left=left)
+        self.show(f"once more {step}", done, self._steps)
 
     def ended(self, step: Step, outcome: Outcome) -> None:
         """Say what compiled or failed, and add up the time."""
         self.first_ns += outcome.first_ns
         self.elapsed_ns += outcome.elapsed_ns
         if outcome.first_ns > calibrate.NOTEWORTHY_NS:
-            self._console.print(
+            self.console.print(
                 f"{step}: first calls took {outcome.first_ns / 1e9:.1f} s, to compile or load "
                 "kernels; the curves are without them",
                 markup=False,
                 soft_wrap=True,
             )
         for name, error in outcome.failures.items():
-            self._console.print(f"{step}: {name} failed and is left out: {error}", markup=False)
+            self.console.print(f"{step}: {name} failed and is left out: {error}", markup=False)
 
-    def left(self, done: int) -> str:
-        """Return the time left in words, as the steps so far suggest."""
+    def left_s(self, done: int) -> float:
+        """Return the time left, in s, as the steps so far suggest."""
         each = (self._clock() - self._begun) / done if done else calibrate.STEP_S
-        left = int(each * (self._steps - done))
-        return f"about {left // 60}:{left % 60:02d} left"
+        return each * (self._steps - done)
 
 
 def run(

@@ -20,7 +20,7 @@ def console():
 
 
 def test_without_a_terminal_there_is_a_line_for_each_step(console):
-    with terminal.Bar(console, 4) as bar:
+    with terminal.RunBar(console, 4) as bar:
         bar.step("relu, float32, 1 thread", 1)
         bar.share(0.5)
         bar.step("accuracy", 2)
@@ -31,11 +31,9 @@ def test_without_a_terminal_there_is_a_line_for_each_step(console):
 
 def test_the_time_left_follows_from_the_time_taken(console):
     now = [100.0]
-    bar = terminal.Bar(console, 10, clock=lambda: now[0])
+    bar = terminal.RunBar(console, 10, clock=lambda: now[0])
     now[0] = 160.0
-    assert bar.left(1) == ""
-    assert bar.left(4) == "about 1:30 left"
-    assert bar.left(10) == "about 0:00 left"
+    assert [bar.left_s(done) for done in (1, 4, 10)] == [None, 90, 0]
 
 
 def test_a_run_is_shown_whole(console):
