@@ -121,7 +121,7 @@ class Array(np.ndarray):
                     return result.view(Array) if type(result) is ND else wrapped(result, Array)
             else:
                 least = long_from.get((ufunc, "out"), LONG)
-                y = out[0] if type(out) is tuple else None
+                y = out[0] if type(out) is tuple and len(out) == 1 else None
                 if size < least and other < least and type(y) in _PLAIN and y.size < least:
                     ufunc(a, b, out=y.view(ND))
                     return y

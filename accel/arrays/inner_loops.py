@@ -115,12 +115,29 @@ class InnerLoop:
         int
             NumPy's bits: divide by zero 1, overflow 2, underflow 4, invalid 8.
         """
+        return self._run(operands, parts, GRAIN)
+
+    def reduce_rows(self, x: ND, out: ND, parts: int) -> int:
+        """Combine the elements of each row with what `out` holds; errors as those of `run`.
+
+        Parameters
+        ----------
+        x : ndarray, shape (..., n)
+            Of the type of the loop's both inputs and its result.
+        out : ndarray, shape (..., 1)
+            Overwritten.
+        parts : int
+        """
+        both = np.broadcast_to(out, x.shape)  # the loop sees that it goes to one place
+        return self._run([both, x, both], parts, x.shape[-1])
+
+    def _run(self, operands: Sequence[ND], parts: int, grain: int) -> int:
         shape, strides = _lines(
             operands[-1].shape, tuple([(x.shape, x.strides) for x in operands])
         )
         starts = np.array([x.__array_interface__["data"][0] for x in operands], np.uint64)
         each = -(-operands[-1].size // parts)
-        each = -(-each // GRAIN) * GRAIN
+        each = -(-each // grain) * grain
         bits = _run_parts(self._addresses, starts, shape, strides, parts, each)
         if not bits or self.meets_no_errors:
             return 0

@@ -15,14 +15,16 @@ import numpy as np
 
 from accel import ops
 from accel.arrays import chunks
-from accel.arrays.errors import reported, told_once
+from accel.arrays.errors import reported, tell, told_once
 from accel.arrays.functions import kernel_takes
+from accel.arrays.inner_loops import inner_loop
 from accel.arrays.leaving import ND, SHORT, Left
 from accel.arrays.loops import (
     KINDS,
     LOOPING,
     SAMPLE,
     WORTH_SHARING_NS,
+    WORTH_WAKING_NS,
     bounds,
     memory_order,
     parts_for,
@@ -45,6 +47,9 @@ LEAST_ELEMENTS = {
     np.cumsum: 1 << 13,
     np.var: 1 << 13,
 }
+
+#: Functions whose loops reduce rows. NumPy begins with their identity, or the first element.
+OF_ROWS = frozenset({np.add, np.multiply, np.maximum, np.minimum})
 
 #: Elements from which the time of any other reduction is worth a thought.
 LEAST_ROWS = 1 << 13
@@ -88,6 +93,10 @@ def reduce(policy: Policy, ufunc: np.ufunc, x, out: tuple | None, keywords: dict
     if type(keywords.get("where", True)) is not bool:
         return Left("of the keyword where")
     kept = [axis for axis in range(x.ndim) if axis not in axes]
+    if plain and out is None and kept and axes == {x.ndim - 1}:
+        result = _rows(policy, ufunc, x)
+        if result is not None:
+            return result if keywords.get("keepdims") else result[..., 0]
     call = lambda own, to: ufunc.reduce(own, out=to, **keywords)  # noqa: E731
     shape = tuple([1 if axis in axes else length for axis, length in enumerate(x.shape)])
     if not keywords.get("keepdims"):
@@ -95,6 +104,32 @@ def reduce(policy: Policy, ufunc: np.ufunc, x, out: tuple | None, keywords: dict
     kind = (ufunc, "reduce", x.dtype, 0 in axes, x.ndim - 1 in axes)
     dropped = 0 if keywords.get("keepdims") else None
     return _in_parts(policy, ufunc.__name__, kind, x, kept, dropped, shape, out, call)
+
+
+def _rows(policy: Policy, ufunc: np.ufunc, x: ND) -> ND | None:
+    """Reduce each row by NumPy's inner loop, on all cores; None if that cannot be or not pay.
+
+    Returns
+    -------
+    ndarray, shape (..., 1), or None
+    """
+    inner = inner_loop(ufunc, [x, x]) if ufunc in OF_ROWS else None
+    taken = inner is not None and inner.taken([x, x], None) is not None
+    if not taken or x.dtype.kind not in "fc" or not x.flags.c_contiguous:
+        return None
+    kind = (ufunc, "reduce", x.dtype, False, True)
+    call = lambda own, to: ufunc.reduce(own, axis=-1, out=to)  # noqa: E731
+    ns = x.size * _rate(kind, x, list(range(x.ndim - 1)), call)
+    threads = chunks.cores(policy.name) if ns >= WORTH_WAKING_NS else 1
+    if policy.name not in LOOPING or threads == 1:
+        return None
+    result = np.empty((*x.shape[:-1], 1), x.dtype)
+    if to_be_run(f"{ufunc.__name__} of rows", x, threads, ns):
+        from_first = ufunc.identity is None
+        result[...] = x[..., :1] if from_first else ufunc.identity
+        left = x[..., 1:] if from_first else x
+        tell("reduce", inner.reduce_rows(left, result, threads) if left.size else 0)
+    return result
 
 
 def accumulate(policy: Policy, ufunc: np.ufunc, x, out: tuple | None, keywords: dict[str, Any]):

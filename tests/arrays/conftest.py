@@ -16,7 +16,8 @@ def in_parts(monkeypatch):
     monkeypatch.setattr(loops, "LEAST_BYTES", 1)
     monkeypatch.setattr(loops, "GRAIN", 1)
     monkeypatch.setattr(inner_loops, "GRAIN", 1)
-    monkeypatch.setattr(loops, "WORTH_WAKING_NS", 0)
+    for module in (loops, reductions):
+        monkeypatch.setattr(module, "WORTH_WAKING_NS", 0)
     for module in (functions, loops, reductions):
         monkeypatch.setattr(module, "WORTH_SHARING_NS", 0)
     monkeypatch.setattr(array, "short_reductions", set())

@@ -81,7 +81,7 @@ def pytest_configure(config):
         array.MOST_REMEMBERED, reductions.LEAST_ROWS, functions.LEAST_ELEMENTS = 0, 1, 1
         reductions.LEAST_ELEMENTS = dict.fromkeys(reductions.LEAST_ELEMENTS, 1)
         loops.LEAST_BYTES, loops.GRAIN, inner_loops.GRAIN = 1, 1, 1
-        loops.WORTH_WAKING_NS = 0
+        loops.WORTH_WAKING_NS = reductions.WORTH_WAKING_NS = 0
         products.LEAST_FLOPS = contractions.LEAST_FLOPS = moves.LEAST_BYTES = 1
         for module in (functions, loops, reductions):
             module.WORTH_SHARING_NS = 0

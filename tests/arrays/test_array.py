@@ -373,3 +373,10 @@ def test_the_policy_holds_in_its_block_and_task_alone(numbers):
         return await asyncio.gather(product("numba"), product("numba-threads"), product("numpy"))
 
     assert asyncio.run(both()) == [["numba"], ["numba-threads"], []]
+
+
+def test_two_results_are_written_where_they_are_asked_for():
+    x, q, r = (accel.asarray(np.arange(1.0, 9)) for _ in range(3))
+    assert np.divmod(x, 3, out=(q, r))[1] is r
+    np.testing.assert_array_equal(q, [0, 0, 1, 1, 1, 2, 2, 2])
+    np.testing.assert_array_equal(r, [1, 2, 0, 1, 2, 0, 1, 2])

@@ -185,6 +185,26 @@ def test_arrays_long_enough_are_shared_so(monkeypatch, numbers):
     np.testing.assert_array_equal(mine, x - y)
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 8, 9, 127, 128, 129, 1000])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8"])
+@pytest.mark.parametrize("name", ["add", "multiply", "maximum", "minimum"])
+def test_rows_are_reduced_as_numpy_does_bit_for_bit(name, dtype, width, in_parts):
+    ufunc = getattr(np, name)
+    x = np.resize(number(dtype), (2, 11, width))
+    x[0, 3], x[1, 5] = -0.0, 0.0
+    for keepdims in (False, True):
+        with accel.use("auto"):
+            got = ufunc.reduce(accel.asarray(x), axis=-1, keepdims=keepdims)
+        expected = ufunc.reduce(x, axis=-1, keepdims=keepdims)
+        assert got.shape == expected.shape and got.tobytes() == expected.tobytes()
+
+
+def test_a_row_that_overflows_is_told_as_numpy_tells_it(in_parts):
+    x = np.full((9, 9), 3e38, "f4")
+    with accel.use("auto"), pytest.warns(RuntimeWarning, match="^overflow encountered in reduce$"):
+        assert np.isinf(accel.asarray(x).sum(axis=-1)).all()
+
+
 FORKED = """
 import os, numba, numpy as np, accel
 from accel.arrays import inner_loops, loops
